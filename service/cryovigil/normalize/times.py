@@ -1,0 +1,83 @@
+"""FHIR dates and times as written: what days they may mean, and the instant where one is given.
+
+A time without a zone is read in the site's time zone (architecture.md, "One way to read").
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+
+from cryovigil.errors import Unreadable
+from cryovigil.normalize.readings import When
+
+_WRITTEN = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    r"\s?(?P<zone>Z|z|[+-]\d\d:?\d\d)?)?)?)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def when(text: str | None, zone: tzinfo) -> When | None:
+    """The days and the instant that a date, dateTime or instant means; None where none is given.
+
+    Raises Unreadable("unreadable-time") for a text that is no FHIR time.
+    """
+    if text is None or not (text := text.strip()):
+        return None
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise Unreadable("unreadable-time")
+    try:
+        return _when(match, zone)
+    except ValueError:
+        raise Unreadable("unreadable-time") from None
+
+
+def _when(match: re.Match[str], zone: tzinfo) -> When:
+    year = int(match["year"])
+    if match["month"] is None:
+        return When(date(year, 1, 1), date(year, 12, 31))
+    month = int(match["month"])
+    if match["day"] is None:
+        last = calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 0
+        return When(date(year, month, 1), date(year, month, last))
+    day = date(year, month, int(match["day"]))
+    if match["hour"] is None:
+        return When(day, day)
+    return When(day, day, datetime.combine(day, _clock(match), tzinfo=_zone(match["zone"], zone)))
+
+
+def _clock(match: re.Match[str]) -> time:
+    # A leap second is the last one of its minute here: the calendar of Python has none.
+    second = min(int(match["second"] or 0), 59)
+    fraction = int((match["fraction"] or "0")[:6].ljust(6, "0"))
+    return time(int(match["hour"]), int(match["minute"]), second, fraction)
+
+
+def _zone(written: str | None, site: tzinfo) -> tzinfo:
+    if written is None:
+        return site
+    if written in "Zz":
+        return UTC
+    digits = written[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if written[0] == "-" else offset)
+
+
+def place(known: When | None, zone: tzinfo) -> int:
+    """Where a time stands in a timeline: microseconds since the epoch, 0 for no time.
+
+    A date stands at the beginning of its earliest day at the site.
+    """
+    if known is None:
+        return 0
+    instant = known.instant or datetime.combine(known.earliest, time.min, tzinfo=zone)
+    return microseconds(instant)
+
+
+def microseconds(instant: datetime) -> int:
+    """Microseconds since the epoch, negative before it."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)

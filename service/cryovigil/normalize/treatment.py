@@ -1,0 +1,73 @@
+"""Medication orders and statements: which drug, from when to when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from cryovigil.normalize.naming import Naming, concepts_of, wording
+from cryovigil.normalize.readings import Treatment, When
+from cryovigil.normalize.tables import Tables
+from cryovigil.normalize.times import place, when
+from cryovigil.resources import MedicationRequest, MedicationStatement, Period
+
+
+def treatment_readings(
+    resource: MedicationRequest | MedicationStatement,
+    naming: Naming,
+    tables: Tables,
+    zone: tzinfo,
+) -> Iterator[Treatment]:
+    """One reading a watched drug: a combination tablet may stand for several."""
+    if isinstance(resource, MedicationRequest):
+        form, dates = "request", _ordered(resource, zone)
+    else:
+        form, dates = "statement", _stated(resource, zone)
+    drug = resource.medication_codeable_concept
+    for part, concept in enumerate(concepts_of(drug, tables.codes)):
+        yield Treatment(
+            concept=concept,
+            reference=naming.reference,
+            patient=naming.patient,
+            source=naming.source,
+            part=part,
+            version=naming.version,
+            at=place(dates["authored"] or dates["asserted"] or dates["start"], zone),
+            form=form,
+            status=resource.status or "",
+            updated=when(naming.updated, zone),
+            shown=wording(drug),
+            **dates,
+        )
+
+
+def _ordered(order: MedicationRequest, zone: tzinfo) -> dict[str, When | None]:
+    bounds = _bounds(order)
+    validity = order.dispense_request.validity_period if order.dispense_request else None
+    return {
+        "start": when(bounds.start, zone),
+        "end": when(bounds.end, zone),
+        "authored": when(order.authored_on, zone),
+        "asserted": None,
+        "valid_until": when(validity.end if validity else None, zone),
+    }
+
+
+def _bounds(order: MedicationRequest) -> Period:
+    """The period of the dosage, where one instruction gives it."""
+    for dosage in order.dosage_instruction:
+        repeat = dosage.timing.repeat if dosage.timing else None
+        if repeat and repeat.bounds_period:
+            return repeat.bounds_period
+    return Period()
+
+
+def _stated(statement: MedicationStatement, zone: tzinfo) -> dict[str, When | None]:
+    period = statement.effective_period or Period()
+    return {
+        "start": when(period.start or statement.effective_date_time, zone),
+        "end": when(period.end, zone),
+        "authored": None,
+        "asserted": when(statement.date_asserted, zone),
+        "valid_until": None,
+    }
