@@ -1,0 +1,97 @@
+"""What a card rests on, so that it can be checked and computed again: `org.cryovigil.basis`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cryovigil.normalize.readings import AnyReading, Finding, Result, Treatment, When
+from cryovigil.rules import Fired
+from cryovigil.rules.book import BookRule
+
+BASIS = "org.cryovigil.basis"
+_WHOLE_YEAR = "%Y"
+_WHOLE_MONTH = "%Y-%m"
+
+
+def basis(rule: BookRule, fired: Fired, engine_digest: str, as_of: datetime) -> dict[str, Any]:
+    """Rule, digests, criteria, evidence, what is missing, citations, instant. No empty member."""
+    instant = as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _present(
+        {
+            "rule": rule.id,
+            "ruleDigest": rule.digest,
+            "engineDigest": engine_digest,
+            "criteria": list(fired.criteria),
+            "evidence": _evidence(fired.evidence),
+            "missing": list(fired.missing),
+            "citations": list(_citations(rule)),
+            "asOf": instant,
+        }
+    )
+
+
+def _evidence(readings: tuple[AnyReading, ...]) -> list[dict[str, Any]]:
+    """Oldest first, each once. Values are canonical; those without a number say their word."""
+    placed = {(r.at, r.reference, r.part, r.concept): _item(r) for r in readings}
+    items: list[dict[str, Any]] = []
+    for _, item in sorted(placed.items()):
+        if item not in items:
+            items.append(item)
+    return items
+
+
+def _item(reading: AnyReading) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "reference": reading.reference,
+        "version": reading.version,
+        "date": _date(reading),
+    }
+    if isinstance(reading, Result):
+        item |= {"value": _value(reading), "unit": reading.unit}
+    return _present(item)
+
+
+def _value(result: Result) -> float | str | None:
+    """The number where it is one; with its comparator it is text."""
+    if result.value is None:
+        return result.word or result.kind
+    number = int(result.value) if result.value.is_integer() else float(f"{result.value:.12g}")
+    return f"{result.comparator}{number}" if result.comparator else number
+
+
+def _date(reading: AnyReading) -> str | None:
+    match reading:
+        case Result():
+            known = reading.when
+        case Finding():
+            known = reading.onset or reading.recorded
+        case Treatment():
+            known = reading.start or reading.authored
+        case _:
+            known = None
+    return _written(known) if known is not None else None
+
+
+def _written(known: When) -> str:
+    """A day, or the month or year that was all that is known."""
+    if known.earliest == known.latest:
+        return known.latest.isoformat()
+    month_alone = known.earliest.month == known.latest.month
+    return known.earliest.strftime(_WHOLE_MONTH if month_alone else _WHOLE_YEAR)
+
+
+def _citations(rule: BookRule) -> Iterator[dict[str, str]]:
+    """The card's own source first, then those of the parameters, each place once."""
+    source = rule.file.card.source
+    places = [(source.reference, source.label)]
+    places += [(p.citation.reference, p.citation.place) for p in rule.file.parameters.values()]
+    for name, place in dict.fromkeys(places):
+        reference = rule.file.references[name]
+        yield _present({"title": reference.title, "link": reference.link, "place": place})
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Without null and empty members; 0 is neither."""
+    return {name: value for name, value in members.items() if value not in (None, "", [])}
