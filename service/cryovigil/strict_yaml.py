@@ -6,6 +6,7 @@ type are refused in one line that names file and field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,8 +70,8 @@ def convert(tree: Any, name: str, shape: type[T], *, under: str = "") -> T:
 
 def _field(place: str, under: str) -> str:
     """`$.rows[12].code` as a reader of the file would say it: `rows.12.code: `."""
-    path = place.strip("`$.").replace("[...]", "").replace("[", ".").replace("]", "").strip(".")
-    path = ".".join(part for part in (under, path) if part)
+    names = re.findall(r"\w+", place.removeprefix("key` in `"))
+    path = ".".join(filter(None, (under, *names)))
     return f"{path}: " if path else ""
 
 

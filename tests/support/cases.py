@@ -31,34 +31,15 @@ ZONE = "Europe/Paris"
 Form: TypeAlias = Mapping[str, Any]
 
 _ANY = {"reference", "version"}
-_RESULT = {"value", "comparator", "word", "flag", "low", "high", "kind", "problem", "lloq"} | {
-    "shown",
-    "shown_range",
-}
+_NUMBERS = {"value", "low", "high", "lloq"}
+_TEXTS = {"comparator", "word", "flag", "kind", "problem", "shown", "shown_range"}
+_RESULT = _NUMBERS | _TEXTS
 _RESULT_FORM = _ANY | _RESULT | {"concept", "on", "issued", "status"}
-_FINDING_FORM = _ANY | {
-    "condition",
-    "onset",
-    "recorded",
-    "abated",
-    "updated",
-    "clinical",
-    "verification",
-    "category",
-    "shown",
-}
-_TREATMENT_FORM = _ANY | {
-    "treatment",
-    "form",
-    "status",
-    "start",
-    "end",
-    "authored",
-    "asserted",
-    "valid_until",
-    "updated",
-    "shown",
-}
+_DATED = {"updated", "shown"}
+_FINDING_STATUS = {"clinical", "verification", "category"}
+_FINDING_FORM = _ANY | _DATED | _FINDING_STATUS | {"condition", "onset", "recorded", "abated"}
+_COURSE = {"start", "end", "authored", "asserted", "valid_until"}
+_TREATMENT_FORM = _ANY | _DATED | _COURSE | {"treatment", "form", "status"}
 
 
 class Expect(Struct, frozen=True, forbid_unknown_fields=True):
@@ -216,8 +197,12 @@ def _result(form: Form, number: int, site: ZoneInfo) -> Result:
         when=dated,
         issued=_when(form.get("issued"), site),
         unit=unit if "value" in given else "",
-        **{"shown": _shown(given, unit), **given},
+        **{"shown": _shown(given, unit), **given, **_numbers(given)},
     )
+
+
+def _numbers(given: Form) -> dict[str, float]:
+    return {name: float(given[name]) for name in _NUMBERS & given.keys()}
 
 
 def _shown(given: Form, unit: str) -> str:
@@ -251,8 +236,7 @@ def _finding(form: Form, number: int, site: ZoneInfo) -> Finding:
 
 def _treatment(form: Form, number: int, site: ZoneInfo) -> Treatment:
     _check(form, _TREATMENT_FORM, "medication", number)
-    names = ("start", "end", "authored", "asserted", "valid_until", "updated")
-    times: dict[str, Any] = {name: _when(form.get(name), site) for name in names}
+    times: dict[str, Any] = {n: _when(form.get(n), site) for n in (*_COURSE, "updated")}
     dated = times["start"] or times["authored"] or times["asserted"] or times["updated"]
     kind = {"request": "MedicationRequest", "statement": "MedicationStatement"}[form["form"]]
     return Treatment(

@@ -185,3 +185,36 @@ def test_a_history_alone_documents_none() -> None:
 
 def test_hbv_dna_is_no_hcv_sample() -> None:
     assert hcv({"concept": "hbv dna", "on": "2026-01-10", "value": 0}).samples == ()
+
+
+def test_of_two_numbers_of_one_day_the_higher_is_shown_and_the_lower_limit_is_the_assays() -> None:
+    (high,) = hcv(rna(400), rna(5000)).samples
+    assert high.iu == 5000
+    (absent,) = hcv(rna(50, comparator="<", flag="ND"), rna(15, comparator="<", flag="ND")).samples
+    assert absent.lloq == 15
+
+
+def test_a_limit_in_copies_is_no_limit_in_units() -> None:
+    copies = {
+        "concept": "hcv rna copies",
+        "on": "2026-01-10",
+        "value": 100,
+        "comparator": "<",
+        "flag": "ND",
+    }
+    (only,) = hcv(copies).samples
+    assert only.state == "not-detected"
+    assert only.lloq is None
+
+
+def test_a_negative_number_is_no_result() -> None:
+    assert state(rna(-1)) == "unknown"
+
+
+def test_samples_of_known_days_and_of_a_month_stand_in_the_order_they_may_have() -> None:
+    found = hcv(rna(0, on="2026-01-05"), rna(5000, on="2025-12"), rna(0, on="2025-12-20"))
+    assert [s.day.latest.isoformat() for s in found.samples] == [
+        "2025-12-20",
+        "2025-12-31",
+        "2026-01-05",
+    ]

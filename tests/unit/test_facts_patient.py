@@ -55,3 +55,15 @@ def test_the_latest_pregnancy_status_counts() -> None:
     no = {"concept": "pregnancy status", "on": "2026-01-20", "word": "negative"}
     assert patient(yes).pregnant
     assert not patient(yes, no).pregnant
+
+
+def test_of_a_birth_year_the_last_day_is_taken() -> None:
+    # 2008 may be 2008-12-31: no adult figure before 2026-12-31.
+    found = facts_of([], as_of="2026-01-31", born="2008").patient
+    assert not found.adult
+    assert found.age == 17
+
+
+def test_a_dead_patient_is_silenced() -> None:
+    assert facts_of([], deceased=True).patient.silenced == "deceased"
+    assert facts_of([]).patient.silenced is None

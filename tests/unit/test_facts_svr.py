@@ -266,3 +266,77 @@ def test_an_antibody_alone_settles_nothing(word: str) -> None:
 def test_an_ambiguous_rna_settles_nothing() -> None:
     facts = facts_of([rna("2026-01-01", 15, comparator="<")], as_of="2026-01-31")
     assert not settled(facts)
+
+
+@pytest.mark.parametrize(
+    ("sampled", "state"),
+    [("2025-01-01", "unproven"), ("2025-03-26", "unproven"), ("2025-03-27", "viremic")],
+)
+def test_rna_of_the_first_to_the_last_day_of_a_course_is_no_viremia_after_it(
+    sampled: str, state: str
+) -> None:
+    assert svr(COURSE, rna(sampled, 300)).state == state
+
+
+def test_rna_detected_on_the_last_day_leaves_the_cure_provable() -> None:
+    assert svr(COURSE, rna("2025-03-26", 300), not_detected("2025-07-20")).state == "svr12"
+
+
+def test_rna_that_may_lie_after_the_end_leaves_the_cure_unproven() -> None:
+    # "2025-03" may be 2025-03-31, after the end of 2025-03-26.
+    assert svr(COURSE, rna("2025-03", 300), not_detected("2025-07-20")).state == "unproven"
+
+
+@pytest.mark.parametrize(
+    ("more", "state"),
+    [
+        ([CONDITION], "unproven"),
+        ([{"condition": "hcv carrier or history", "onset": "2010"}], "unknown"),
+        ([COURSE], "unproven"),
+        ([rna("2020-01-01", 15, comparator="<", flag="DET")], "unproven"),
+    ],
+)
+def test_a_sign_of_infection_or_treatment_is_never_no_hcv(
+    more: list[dict[str, Any]], state: str
+) -> None:
+    assert svr(not_detected("2025-12-01"), antibody("negative"), *more).state == state
+
+
+@pytest.mark.parametrize(
+    "more", [[CONDITION], [COURSE], [rna("2020-01-01", 15, comparator="<", flag="DET")]]
+)
+def test_an_infection_or_treatment_is_never_spontaneous_clearance(
+    more: list[dict[str, Any]],
+) -> None:
+    assert svr(not_detected("2025-12-01"), antibody("positive"), *more).state == "unproven"
+
+
+def test_an_ambiguous_rna_is_no_clearance() -> None:
+    vague = rna("2025-12-01", 15, comparator="<")
+    assert svr(vague, antibody("negative")).state == "unknown"
+
+
+# "2025-09" may be 2025-09-01, before day 168 (2025-09-10): svr12 and no more.
+def test_of_a_sample_in_a_month_the_first_day_proves() -> None:
+    assert svr(VIREMIC, COURSE, not_detected("2025-09")).state == "svr12"
+    assert svr(VIREMIC, COURSE, not_detected("2025-10")).state == "svr24"
+
+
+# A sample in "2025-06" may lie before day 84 (2025-06-18): the answer is still awaited.
+def test_a_sample_that_may_lie_before_day_84_does_not_end_the_waiting() -> None:
+    assert svr(VIREMIC, COURSE, not_detected("2025-06"), as_of="2025-06-30").state == "not-yet"
+
+
+def test_a_sample_of_unknown_value_does_not_end_the_waiting() -> None:
+    lost = {"concept": "hcv rna", "on": "2025-06-20", "word": "invalid"}
+    assert svr(VIREMIC, COURSE, lost, as_of="2025-06-30").state == "not-yet"
+
+
+def test_a_sample_on_day_84_ends_the_waiting() -> None:
+    found = svr(VIREMIC, COURSE, rna("2025-06-18", 15, comparator="<"), as_of="2025-06-30")
+    assert found.state == "unproven"
+
+
+def test_a_month_of_a_year_ago_may_still_be_within_12_months() -> None:
+    # "2025-01" may be 2025-01-31.
+    assert settled(facts_of([not_detected("2025-01")], as_of="2026-01-31"))

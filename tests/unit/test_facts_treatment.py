@@ -232,3 +232,87 @@ def test_without_any_antiviral_none_is_running() -> None:
 
 def test_an_antiviral_for_hepatitis_b_is_no_course() -> None:
     assert not treatment(course("hbv antiviral", start="2025-01-01")).ever
+
+
+def test_of_two_validities_the_later_is_the_end() -> None:
+    found = treatment(
+        course(form="request", authored="2025-01-01", valid_until="2025-02"),
+        course(form="request", authored="2025-01-29", valid_until="2025-03"),
+    )
+    assert found.end == EndOfTreatment(date(2025, 3, 31), "validity")
+
+
+def test_a_course_of_which_the_last_part_is_still_open_is_not_completed() -> None:
+    found = treatment(
+        course(start="2025-01-01", status="completed", asserted="2025-02-01"),
+        course(start="2025-02-01", status="active"),
+    )
+    assert found.end is None
+
+
+def test_a_completed_course_beside_an_order_left_open_is_completed() -> None:
+    # The order was written the day the course began and never closed.
+    found = treatment(
+        course(form="request", authored="2025-01-01", status="active"),
+        course(start="2025-01-01", status="completed", asserted="2025-04"),
+    )
+    assert found.end == EndOfTreatment(date(2025, 4, 30), "completed")
+
+
+def test_of_two_completed_parts_the_later_end_counts() -> None:
+    found = treatment(
+        course(start="2025-01-01", status="completed", asserted="2025-03-01"),
+        course("ribavirin", start="2025-01-01", status="completed", asserted="2025-04-01"),
+    )
+    assert found.end == EndOfTreatment(date(2025, 4, 1), "completed")
+
+
+def test_a_part_that_starts_on_the_last_day_is_within_the_end() -> None:
+    found = treatment(
+        course(start="2025-01-01", end="2025-03-26"),
+        course("ribavirin", form="request", authored="2025-03-26", status="active"),
+    )
+    assert found.end == EndOfTreatment(date(2025, 3, 26), "period")
+
+
+# 2025-01 may be 2025-01-31; + 168 days is 2025-07-18.
+@pytest.mark.parametrize(("as_of", "running"), [("2025-07-17", True), ("2025-07-18", False)])
+def test_of_a_start_in_a_month_the_last_day_is_taken(as_of: str, running: bool) -> None:
+    request = course(form="request", authored="2025-01", status="active")
+    assert treatment(request, as_of=as_of).running is running
+
+
+def test_the_earliest_start_of_its_parts_is_the_start_of_a_course() -> None:
+    found = treatment(
+        course(start="2025-01-05", end="2025-03-26"),
+        course("ribavirin", start="2025-01-01", end="2025-03-26"),
+    )
+    assert [c.start for c in found.courses] == [date(2025, 1, 1)]
+
+
+def test_a_refilled_course_of_unknown_end_runs_from_its_last_refill() -> None:
+    # 2025-03-01 + 168 days is 2025-08-16.
+    parts = [course(form="request", authored=day) for day in ("2025-01-01", "2025-03-01")]
+    assert treatment(*parts, as_of="2025-08-15").running is True
+    assert treatment(*parts, as_of="2025-08-16").running is False
+
+
+# "2018-01" may be 2018-01-31 where time must have passed: + 168 days is 2018-07-18.
+def test_of_a_sample_in_a_month_the_last_day_is_taken() -> None:
+    found = treatment(VIREMIC, not_detected("2018-01"))
+    assert found.end == EndOfTreatment(date(2018, 7, 18), "inferred")
+
+
+def test_a_sample_that_may_be_of_2014_is_of_the_interferon_era() -> None:
+    # "2014-12 or 2015-01" is written 2014 here: its latest day + 336 days is 2015-12-02.
+    found = treatment({**VIREMIC, "on": "2013-01-10"}, not_detected("2014"))
+    assert found.end == EndOfTreatment(date(2015, 12, 2), "inferred")
+
+
+# A sample must lie after the start of the course: not on its day, not in a month that holds it.
+@pytest.mark.parametrize(
+    ("sample", "inferred"), [("2017-01-10", False), ("2017-01", False), ("2017-01-11", True)]
+)
+def test_a_sample_must_lie_after_the_start_of_the_last_course(sample: str, inferred: bool) -> None:
+    request = course(form="request", authored="2017-01-10", status="active")
+    assert (treatment(VIREMIC, request, not_detected(sample)).end is not None) is inferred

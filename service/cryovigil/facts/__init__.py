@@ -15,8 +15,13 @@ from typing import TypeAlias
 from cryovigil.facts import (
     complement as _complement,
     cryoglobulin as _cryoglobulin,
+    cryovas as _cryovas,
+    de_vita as _de_vita,
+    explained as _explained,
     hcv as _hcv,
+    kidney as _kidney,
     patient as _patient,
+    signs as _signs,
     svr as _svr,
     treatment as _treatment,
 )
@@ -66,6 +71,11 @@ class Facts:
         return _complement.complement(self)
 
     @cached_property
+    def explained(self) -> _explained.Explained:
+        """Competing diagnoses, and the items each explains."""
+        return _explained.explained(self)
+
+    @cached_property
     def hcv(self) -> _hcv.Hcv:
         """RNA samples, antibody, documented infection."""
         return _hcv.hcv(self)
@@ -79,3 +89,23 @@ class Facts:
     def svr(self) -> _svr.Svr:
         """Whether HCV is cured, and how that is known."""
         return _svr.svr(self)
+
+    @cached_property
+    def signs(self) -> _signs.Signs:
+        """Vasculitis signs: present, active, severe."""
+        return _signs.signs(self)
+
+    @cached_property
+    def kidney(self) -> _kidney.Kidney:
+        """Creatinine, acute kidney injury, proteinuria, hematuria."""
+        return _kidney.kidney(self)
+
+    @cached_property
+    def de_vita(self) -> _de_vita.DeVita:
+        """The 2011 classification criteria, group by group."""
+        return _de_vita.de_vita(self)
+
+    @cached_property
+    def cryovas(self) -> _cryovas.CryoVas:
+        """The level of suspicion of cryoglobulinemic vasculitis."""
+        return _cryovas.cryovas(self)

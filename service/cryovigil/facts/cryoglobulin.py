@@ -106,11 +106,6 @@ class Cryoglobulin(Struct, frozen=True, kw_only=True):
         return next((d for d in reversed(self.determinations) if d.state != "unknown"), None)
 
     @property
-    def quantified(self) -> tuple[Determination, ...]:
-        """The positives that count and were measured in g/L."""
-        return tuple(d for d in self.counting if d.quantity is not None)
-
-    @property
     def type_i_only(self) -> bool:
         """Positive, and the only type ever named is I."""
         return {d.kind for d in self.counting if d.kind} == {"I"}

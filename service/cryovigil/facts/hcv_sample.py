@@ -129,8 +129,8 @@ def _measured(result: Result) -> bool:
 
 
 def _lloq(result: Result) -> float | None:
-    """As stated, else the number that the result lies below."""
-    if result.lloq is not None:
-        return result.lloq
-    below = result.concept in _IN_UNITS and result.comparator in ("<", "<=")
-    return result.value if below else None
+    """As stated, else the number it lies below; none in copies, which have no factor to IU."""
+    if result.concept == "hcv rna copies":
+        return None
+    below = result.comparator in ("<", "<=")
+    return result.value if result.lloq is None and below else result.lloq

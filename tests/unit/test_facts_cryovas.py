@@ -1,0 +1,88 @@
+"""The ladder of suspicion, and what was established on a day of the past."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from tests.support.cases import Form, facts_of
+
+from cryovigil.facts.cryovas import established_at
+
+ULCER = {"condition": "skin ulcer", "onset": "2026-01-05"}
+PURPURA = {"condition": "palpable purpura", "onset": "2026-01-05"}
+LOW_C4 = {"concept": "complement c4", "on": "2026-01-10", "value": 0.04}
+
+
+def cryoglobulin(on: str = "2026-01-10", value: float = 0.4) -> Form:
+    return {"concept": "cryoglobulin quantity", "on": on, "value": value}
+
+
+NEGATIVE = {"concept": "cryoglobulin presence", "on": "2026-01-10", "word": "negative"}
+KNOWN = {"condition": "cryoglobulinemic vasculitis", "onset": "2020-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("forms", "level"),
+    [
+        ([KNOWN], "known-diagnosis"),
+        ([{**KNOWN, "clinical": "remission"}], "known-diagnosis"),
+        ([{**KNOWN, "clinical": "resolved"}], "not-supported"),
+        ([ULCER, LOW_C4, cryoglobulin("2025-12-01"), cryoglobulin()], "likely"),
+        ([ULCER, LOW_C4, cryoglobulin()], "likely-provisional"),
+        ([ULCER, cryoglobulin()], "possible"),
+        ([ULCER, LOW_C4, cryoglobulin(value=0.05)], "possible"),
+        ([LOW_C4, cryoglobulin()], "cryoglobulinemia-only"),
+        ([PURPURA, NEGATIVE], "suspect-repeat-cryo"),
+        ([PURPURA], "insufficient-data"),
+        ([PURPURA, {**NEGATIVE, "status": "preliminary"}], "insufficient-data"),
+        ([{"condition": "arthralgia", "onset": "2026-01-05"}, NEGATIVE], "not-supported"),
+        ([], "not-supported"),
+    ],
+)
+def test_the_first_level_that_applies(forms: list[Form], level: str) -> None:
+    assert facts_of(forms).cryovas.level == level
+
+
+def test_a_last_positive_of_24_months_ago_still_makes_it_likely() -> None:
+    # 2024-01-31 + 24 months = 2026-01-31; the day before is older.
+    late, early = cryoglobulin("2024-01-31"), cryoglobulin("2024-01-30")
+    assert facts_of([ULCER, LOW_C4, late]).cryovas.level == "likely-provisional"
+    assert facts_of([ULCER, LOW_C4, early]).cryovas.level == "possible"
+
+
+def test_an_explained_sign_does_not_fill_the_triad() -> None:
+    anca = {"condition": "anca vasculitis", "onset": "2020-01-01"}
+    assert facts_of([PURPURA, LOW_C4, cryoglobulin(), anca]).cryovas.level == "possible"
+
+
+PAST = (
+    {"concept": "complement c4", "on": "2020-03-01", "value": 0.04},
+    cryoglobulin("2020-03-01"),
+)
+
+
+def test_a_sign_that_is_over_now_established_it_then() -> None:
+    sign = {"condition": "skin ulcer", "onset": "2020-02-01", "abated": "2020-06-01"}
+    facts = facts_of([*PAST, sign])
+    assert established_at(facts, date(2020, 3, 1))
+    assert not facts.cryovas.established
+
+
+def test_a_sign_that_had_abated_by_then_established_nothing() -> None:
+    sign = {"condition": "skin ulcer", "onset": "2020-02-01", "abated": "2020-03-01"}
+    assert not established_at(facts_of([*PAST, sign]), date(2020, 3, 1))
+
+
+def test_a_sign_that_came_later_established_nothing_then() -> None:
+    sign = {"condition": "skin ulcer", "onset": "2020-03-02"}
+    assert not established_at(facts_of([*PAST, sign]), date(2020, 3, 1))
+
+
+def test_a_sign_of_the_day_itself_established_it() -> None:
+    sign = {"condition": "skin ulcer", "onset": "2020-03-01"}
+    assert established_at(facts_of([*PAST, sign]), date(2020, 3, 1))
+
+
+def test_a_sign_without_any_date_established_nothing_in_the_past() -> None:
+    assert not established_at(facts_of([*PAST, {"condition": "skin ulcer"}]), date(2020, 3, 1))

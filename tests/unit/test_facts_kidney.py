@@ -1,0 +1,176 @@
+"""The kidney: KDIGO, dialysis, urine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.support.cases import Form, facts_from, facts_of, readings_of
+
+from cryovigil.facts.kidney import Kidney
+from cryovigil.normalize.readings import Result
+from cryovigil.timeline import Timeline
+
+
+def kidney(*forms: Form, **known: Any) -> Kidney:
+    return facts_of(forms, **known).kidney
+
+
+def creatinine(on: str, value: float, **more: object) -> Form:
+    return {"concept": "creatinine", "on": on, "value": value, **more}
+
+
+@pytest.mark.parametrize(
+    ("value", "stage"),
+    [
+        # KDIGO against a baseline of 80: 1.5 times is 120, 2.0 is 160, 3.0 is 240.
+        (119.9, 0),
+        (120, 1),
+        (159.9, 1),
+        (160, 2),
+        (239.9, 2),
+        (240, 3),
+    ],
+)
+def test_the_stage_follows_the_ratio_to_the_baseline(value: float, stage: int) -> None:
+    found = kidney(creatinine("2026-01-10", 80), creatinine("2026-01-29", value))
+    assert found.stage == stage
+
+
+def test_aki_that_reaches_353_6_is_stage_3() -> None:
+    # 353.6 / 200 = 1.77 times: stage 1 but for the level.
+    before = creatinine("2026-01-25", 200)
+    assert kidney(before, creatinine("2026-01-29", 353.6)).stage == 3
+    assert kidney(before, creatinine("2026-01-29", 353.5)).stage == 1
+
+
+def test_a_high_level_without_aki_is_no_stage() -> None:
+    found = kidney(creatinine("2026-01-25", 400), creatinine("2026-01-29", 405))
+    assert (found.stage, found.aki) == (0, False)
+
+
+def test_the_baseline_is_the_lowest_of_the_seven_days_before() -> None:
+    found = kidney(
+        creatinine("2026-01-10", 60),
+        creatinine("2026-01-22", 90),
+        creatinine("2026-01-25", 100),
+        creatinine("2026-01-29", 120),
+    ).creatinine
+    assert found.baseline is not None
+    assert (found.baseline.value, found.presumed) == (90, False)
+
+
+def test_without_one_in_seven_days_the_latest_before_is_presumed() -> None:
+    # 2026-01-21 is day 8 before 2026-01-29.
+    found = kidney(
+        creatinine("2026-01-10", 60), creatinine("2026-01-21", 90), creatinine("2026-01-29", 120)
+    ).creatinine
+    assert found.baseline is not None
+    assert (found.baseline.value, found.presumed) == (90, True)
+
+
+def test_a_creatinine_of_366_days_before_is_no_baseline() -> None:
+    # 2025-01-29 is 365 days before 2026-01-29.
+    assert kidney(creatinine("2025-01-29", 60), creatinine("2026-01-29", 120)).stage == 2
+    assert kidney(creatinine("2025-01-28", 60), creatinine("2026-01-29", 120)).stage is None
+
+
+def test_a_single_creatinine_cannot_tell_aki_but_can_be_high() -> None:
+    found = kidney(creatinine("2026-01-29", 141))
+    assert (found.aki, found.creatinine.newly_high) == (None, True)
+
+
+def test_what_was_high_before_is_not_newly_high() -> None:
+    found = kidney(creatinine("2025-12-01", 141), creatinine("2026-01-29", 150))
+    assert found.creatinine.newly_high is False
+
+
+def test_a_creatinine_that_came_back_no_longer_shows_failure() -> None:
+    rise = (creatinine("2026-01-10", 80), creatinine("2026-01-20", 200))
+    assert kidney(*rise).progressive is True
+    assert kidney(*rise, creatinine("2026-01-29", 85)).progressive is False
+
+
+def test_doubling_within_90_days_is_progressive_though_the_week_says_less() -> None:
+    # The week's baseline is 150 (1.2 times); 90 days hold 90 (2.0 times).
+    found = kidney(
+        creatinine("2025-11-15", 90), creatinine("2026-01-25", 150), creatinine("2026-01-29", 180)
+    )
+    assert (found.stage, found.progressive) == (0, True)
+
+
+def test_chronic_dialysis_switches_every_creatinine_criterion_off() -> None:
+    found = kidney(
+        {"condition": "chronic dialysis", "recorded": "2025-06-01"},
+        {"condition": "acute renal failure", "onset": "2026-01-25"},
+        creatinine("2026-01-10", 80),
+        creatinine("2026-01-29", 500),
+    )
+    assert (found.aki, found.progressive, found.creatinine.newly_high) == (False, False, False)
+
+
+def test_an_undated_dialysis_code_is_acute_dialysis() -> None:
+    found = kidney({"condition": "chronic dialysis"})
+    assert (found.stage, found.progressive) == (3, True)
+
+
+def test_an_acute_renal_failure_of_91_days_is_no_longer_acute() -> None:
+    # 2025-11-02 + 90 days = 2026-01-31.
+    assert kidney({"condition": "acute renal failure", "onset": "2025-11-02"}).acute_failure
+    assert not kidney({"condition": "acute renal failure", "onset": "2025-11-01"}).acute_failure
+
+
+def cells(value: float, unit: str) -> bool | None:
+    """Hematuria by erythrocytes in a unit of their own."""
+    form = {"concept": "urine erythrocytes", "on": "2026-01-20", "value": value}
+    (result, patient) = readings_of([form])
+    assert isinstance(result, Result)
+    known = facts_from(Timeline([replace(result, unit=unit), patient]))
+    return known.kidney.urine.hematuria.state
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("/[HPF]", 3), ("/uL", 10)])
+def test_the_limit_of_red_cells_goes_by_their_unit(unit: str, limit: float) -> None:
+    # "> 3/HPF or > 10/uL": strict.
+    assert cells(limit + 1, unit) is True
+    assert cells(limit, unit) is False
+
+
+def test_a_strip_trace_is_no_hematuria_whatever_its_flag() -> None:
+    # "a strip of 1+ or more".
+    form = {"concept": "urine blood strip", "on": "2026-01-20"}
+    assert kidney({**form, "word": "trace", "flag": "A"}).urine.hematuria.state is False
+    assert kidney({**form, "word": "positive"}).urine.hematuria.state is True
+
+
+def test_proteinuria_is_above_half_a_gram_a_day() -> None:
+    form = {"concept": "urine protein 24 h", "on": "2026-01-20"}
+    assert kidney({**form, "value": 0.51}).urine.proteinuria.state is True
+    assert kidney({**form, "value": 0.5}).urine.proteinuria.state is False
+
+
+def test_a_protein_concentration_never_shows_proteinuria() -> None:
+    # Pitfall: a concentration has no fixed relation to a day's amount.
+    form = {"concept": "urine protein concentration", "on": "2026-01-20", "value": 3}
+    assert kidney(form).urine.proteinuria.state is None
+
+
+def test_protein_and_red_cells_older_than_12_months_are_none_of_today() -> None:
+    # 2025-01-31 + 12 months = 2026-01-31.
+    def pair(on: str) -> Kidney:
+        return kidney(
+            {"concept": "urine protein creatinine ratio", "on": on, "value": 900},
+            {"concept": "urine erythrocytes", "on": on, "value": 20},
+        )
+
+    assert pair("2025-01-31").nephritic
+    assert not pair("2025-01-30").nephritic
+
+
+def test_conditions_stand_in_for_urine_results() -> None:
+    found = kidney(
+        {"condition": "proteinuria", "onset": "2026-01-10"},
+        {"condition": "hematuria", "onset": "2026-01-12"},
+    )
+    assert (bool(found.nephritic), found.new_nephritic) == (True, True)
