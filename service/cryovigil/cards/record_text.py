@@ -19,8 +19,8 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]|~$]")
 # GFM links bare addresses by itself.
 _ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
 # "<15" and "> 200" are no tags and stay readable where the Markdown is shown as it is.
-_TAG_START = re.compile(r"<(?![ =]?[\d.,])")
-_TAG_END = re.compile(r">(?![ =]?[\d.,])")
+_TAG_START = re.compile(r"<(?!=? ?[\d.,])")
+_TAG_END = re.compile(r">(?!=? ?[\d.,])")
 _ENTITY = re.compile(r"&(?=[#A-Za-z])")
 
 

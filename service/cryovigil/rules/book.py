@@ -7,10 +7,11 @@ the start: one line names file and field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import sha256
 from importlib import import_module
 from importlib.resources import files
+from operator import or_
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from cryovigil.rules.checks import fact_defects, rule_defects
 from cryovigil.rules.fact_tables import FactTables
 from cryovigil.rules.files import Language, RuleFile, fact_file, rule_file
 from cryovigil.rules.needs import Need, need, union, with_specific
-from cryovigil.rules.sources import modules
+from cryovigil.rules.sources import modules, sources
 from cryovigil.rules.spans import Span, span
 from cryovigil.rules.templates import Template, template
 
@@ -143,8 +144,8 @@ class _Files:
         self.package = package
         self.broken: list[str] = []
         self.concepts: Mapping[str, Concept] = load_concepts(root)
-        self.modules = {module.name: module for module in modules(package)}
-        self.fact_modules = {module.name: module for module in modules(_ENGINE[0])}
+        self.modules = modules(package)
+        self.fact_modules = modules(_ENGINE[0])
         self.bytes = {
             file.name.removesuffix(".yaml"): file.read_bytes()
             for file in strict_yaml.files(root / "rules")
@@ -164,7 +165,7 @@ class _Files:
         """One line each, file first."""
         yield from self.broken
         read = [*self.fact_modules.values(), *self.modules.values()]
-        strings = frozenset().union(*(module.strings.constants for module in read))
+        strings = reduce(or_, (module.strings for module in read))
         for name, facts in self.facts.items():
             module = self.fact_modules.get(name)
             for line in fact_defects(facts, module, strings, self.concepts):
@@ -234,12 +235,12 @@ def _module_name(stem: str) -> str:
 
 def _engine_digest(root: Traversable | Path) -> str:
     """Of the facts, normalizing, the timeline, and every mapping that is no rule file."""
-    sources = [module.source for package in _ENGINE for module in modules(package)]
+    steps = [source for package in _ENGINE for source in sources(package).values()]
     timeline = (files("cryovigil") / "timeline.py").read_bytes()
     folders = ("codes", "facts", "units", "values")
     mappings = [file for folder in folders for file in strict_yaml.files(root / folder)]
     shipped = [(root / "concepts.yaml"), *mappings]
-    return _digest([*sources, timeline, *(file.read_bytes() for file in shipped)])
+    return _digest([*steps, timeline, *(file.read_bytes() for file in shipped)])
 
 
 def _digest(contents: Iterable[bytes]) -> str:

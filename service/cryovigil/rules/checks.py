@@ -31,15 +31,15 @@ _ID = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 
 
 def fact_defects(
-    file: FactFile, module: Module | None, strings: Collection[str], concepts: Collection[str]
+    file: FactFile, module: Module | None, strings: Strings, concepts: Collection[str]
 ) -> Iterator[str]:
-    """strings: every string of the modules that may read the file's numbers and lists."""
+    """strings: of every module that may read the file's numbers and lists."""
     if module is None:
         yield "no module of this name in facts"
     yield from _references(file.references)
     yield from _parameters(file.parameters, file.references, strings)
     for name, listed in file.concepts.items():
-        if name not in strings:
+        if not strings.may_name(name):
             yield f"concepts.{name}: no fact reads it"
         for concept in listed:
             if concept not in concepts:
@@ -62,7 +62,7 @@ def rule_defects(
     if module is None or not module.is_rule:
         yield f"no module rules/{stem.replace('-', '_')}.py with an ID"
         return
-    yield from _parameters(file.parameters, file.references, module.strings.constants)
+    yield from _parameters(file.parameters, file.references, module.strings)
     for name in sorted(module.strings.parameters - file.parameters.keys()):
         yield f"parameters.{name}: the module reads it, the file lacks it"
     yield from _figures(file, module.strings)
@@ -81,11 +81,11 @@ def _references(references: Mapping[str, Reference]) -> Iterator[str]:
 def _parameters(
     parameters: Mapping[str, Parameter],
     references: Mapping[str, Reference],
-    strings: Collection[str],
+    strings: Strings,
 ) -> Iterator[str]:
     for name, parameter in parameters.items():
         where, citation = f"parameters.{name}", parameter.citation
-        if name not in strings:
+        if not strings.may_name(name):
             yield f"{where}: nothing reads it"
         if citation.reference not in references:
             yield f"{where}.citation: {citation.reference!r} is not among the references"
@@ -180,11 +180,11 @@ def _words(file: RuleFile, strings: Strings) -> Iterator[str]:
     known = file.words.keys() | summaries - {""}
     for key in sorted(strings.words - known):
         yield f"words: the module shows {key!r}, which has no text"
-    for prefix in sorted(strings.word_prefixes):
-        if not any(key.startswith(prefix) for key in known):
-            yield f"words: the module shows {prefix}..., which has no text"
+    for pattern in sorted(strings.word_patterns):
+        if not any(re.fullmatch(pattern, key) for key in known):
+            yield f"words: the module shows words like {pattern}, none of which has a text"
     for key in sorted(known):
-        if not strings.may_name(key):
+        if not strings.some_word_unknown and not strings.may_name(key):
             yield f"words: the module never shows {key!r}"
 
 

@@ -7,32 +7,38 @@ found when the rulebook is loaded, and not when a patient meets them.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
 
 class Strings(Struct, frozen=True):
-    """The strings of a module, docstrings left out, and what its Word(...) calls may name.
+    """The strings of modules, docstrings left out, and what their Word(...) calls may name.
 
-    prefixes: of f-strings that begin with a fixed part; parameters: the keys that are read of a
-    name `p`, a rule's parameters.
+    patterns: f-strings as regular expressions, .+ for what is filled in; some_word_unknown: a
+    Word is given what only the running rule knows; parameters: the keys that are read of a name
+    `p`, a rule's parameters.
     """
 
     constants: frozenset[str]
-    prefixes: frozenset[str]
+    patterns: frozenset[str]
     words: frozenset[str]
-    word_prefixes: frozenset[str]
+    word_patterns: frozenset[str]
+    some_word_unknown: bool
     parameters: frozenset[str]
 
     def may_name(self, key: str) -> bool:
-        """Whether some string or the beginning of an f-string can be this key."""
-        return key in self.constants or any(key.startswith(p) for p in self.prefixes)
+        """Whether some string is this key, or some f-string can be."""
+        return key in self.constants or any(re.fullmatch(p, key) for p in self.patterns)
+
+    def __or__(self, other: Strings) -> Strings:
+        """The strings of both."""
+        members = {
+            name: getattr(self, name) | getattr(other, name) for name in self.__struct_fields__
+        }
+        return Strings(**members)
 
 
 class Module(Struct, frozen=True):
@@ -44,38 +50,35 @@ class Module(Struct, frozen=True):
     is_rule: bool
 
 
-def modules(package: str) -> tuple[Module, ...]:
-    """The modules of a package, by name."""
-    found = (_module(file) for file in files(package).iterdir() if file.name.endswith(".py"))
-    return tuple(sorted(found, key=lambda module: module.name))
+def sources(package: str) -> dict[str, bytes]:
+    """The source of every module of a package, in the order of their names."""
+    found = (file for file in files(package).iterdir() if file.name.endswith(".py"))
+    by_name = sorted(found, key=lambda file: file.name)
+    return {file.name.removesuffix(".py"): file.read_bytes() for file in by_name}
 
 
-def _module(file: Traversable) -> Module:
-    source = file.read_bytes()
+def modules(package: str) -> dict[str, Module]:
+    """The modules of a package by name, read."""
+    return {name: _module(name, source) for name, source in sources(package).items()}
+
+
+def _module(name: str, source: bytes) -> Module:
     tree = ast.parse(source)
-    return Module(file.name.removesuffix(".py"), source, strings_of(tree), _assigns_id(tree))
+    return Module(name, source, strings_of(tree), _assigns_id(tree))
 
 
 def strings_of(tree: ast.Module) -> Strings:
     """What the module's source names."""
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    named = [keys for node in ast.walk(tree) for keys in _word_keys(node)]
+    nodes = [node for node in ast.walk(tree) if id(node) not in said]
+    keys = [key for node in nodes for key in _word_keys(node)]
     return Strings(
-        constants=frozenset(
-            node.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in said
-        ),
-        prefixes=_prefixes(ast.walk(tree)),
-        words=frozenset(
-            node.value
-            for node in named
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ),
-        word_prefixes=_prefixes(named),
-        parameters=frozenset(_parameter_keys(tree)),
+        constants=_constants(nodes),
+        patterns=_patterns(nodes),
+        words=_constants(keys),
+        word_patterns=_patterns(keys),
+        some_word_unknown=not all(isinstance(key, ast.Constant | ast.JoinedStr) for key in keys),
+        parameters=frozenset(_parameter_keys(nodes)),
     )
 
 
@@ -97,25 +100,33 @@ def _sides(node: ast.expr) -> Iterator[ast.expr]:
         yield node
 
 
-def _prefixes(nodes: Iterable[ast.AST]) -> frozenset[str]:
-    first = (node.values[0] for node in nodes if isinstance(node, ast.JoinedStr) and node.values)
+def _constants(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    found = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return frozenset(value for value in found if isinstance(value, str))
+
+
+def _patterns(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """Of f-strings that fix a part of the text."""
     return frozenset(
-        node.value
-        for node in first
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        "".join(_literal(part) for part in node.values)
+        for node in nodes
+        if isinstance(node, ast.JoinedStr) and _constants(node.values)
     )
 
 
-def _parameter_keys(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _literal(node: ast.expr) -> str:
+    """A part of an f-string: its text, or anything where a value is filled in."""
+    return re.escape(str(node.value)) if isinstance(node, ast.Constant) else ".+"
+
+
+def _parameter_keys(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if (
             isinstance(node, ast.Subscript)
             and isinstance(node.value, ast.Name)
             and node.value.id == "p"
-            and isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str)
         ):
-            yield node.slice.value
+            yield from _constants([node.slice])
 
 
 def _assigns_id(tree: ast.Module) -> bool:
