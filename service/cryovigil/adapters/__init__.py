@@ -1,0 +1,1 @@
+"""Step 9. The world: Kafka, databases, the EHR. Adapters know the ports, never each other."""
