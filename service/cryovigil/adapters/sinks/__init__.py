@@ -1,0 +1,3 @@
+"""Where an event can be delivered, one module a kind."""
+
+from __future__ import annotations
