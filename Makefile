@@ -1,7 +1,7 @@
-# Both need nothing but Python 3.11 and the package index:
-#   make test    every test
-#   make check   everything a change is checked for besides
-# The others are for development: lock, clean.
+# Two commands need nothing but Python 3.11 and the package index:
+#   make run     the product at work: broker, service, EHR simulator, synthetic patients
+#   make test    every test, on SQLite and a Kafka broker
+# The others are for development: check, lock, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 
-.PHONY: test check lock clean
+.PHONY: run test check lock clean
+
+run: $(VENV)/.installed-demo
+	$(BIN)/cryovigil demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -19,7 +22,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/cryovigil rules check
 	$(BIN)/cryovigil mappings check
 
 # The widest file is resolved first and the others agree with it, so that a package has one

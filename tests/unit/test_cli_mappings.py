@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cryovigil.cli.mappings import app
+from cryovigil.errors import RulebookInvalid
 
 
 @pytest.fixture(autouse=True)
@@ -35,14 +36,14 @@ def test_what_is_shipped_holds_together() -> None:
     assert len(result.stdout.splitlines()) == 1
 
 
-def test_a_site_file_that_is_wrong_is_one_line_on_stderr_and_exit_1(tmp_path: Path) -> None:
+def test_a_site_file_that_is_wrong_is_one_line_that_names_the_field(tmp_path: Path) -> None:
     site = tmp_path / "site.yaml"
     site.write_text('- {system: "urn:lab", code: CRYO, concept: no such concept}\n')
     result = run("check", "--site", site)
-    assert result.exit_code == 1
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
+    assert isinstance(result.exception, RulebookInvalid)
+    (line,) = str(result.exception).splitlines()
     assert "site.yaml: 0.concept" in line
+    assert result.stdout == ""
 
 
 def test_a_site_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from cryovigil import __version__
-from cryovigil.cli import mappings
+from cryovigil.cli import demo, evaluate, evaluate_core, mappings, rules, serve
 
 app = typer.Typer(
     name="cryovigil",
-    help="Watches laboratory results for cryoglobulinemic vasculitis.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -34,4 +33,8 @@ def _root(
     """Watches laboratory results for cryoglobulinemic vasculitis."""
 
 
+app.command("serve")(serve.serve)
+app.command("evaluate")(evaluate.command(evaluate_core.load_core))
+app.command("demo")(demo.demo)
 app.add_typer(mappings.app, name="mappings")
+app.add_typer(rules.app, name="rules")
