@@ -12,6 +12,7 @@ from cryovigil.adapters.ports import (
     Kept,
     OutboxEvent,
     PatientKey,
+    Record,
     SourcePatient,
     Transaction,
 )
@@ -21,6 +22,7 @@ from cryovigil.adapters.store.rows import micros
 from cryovigil.adapters.store.sqlite import SqliteStore
 from cryovigil.lifecycle import CardState
 from cryovigil.normalize.readings import AnyReading, Result, Update, Version, When, key_of
+from cryovigil.rules.needs import Need
 
 AnyStore: TypeAlias = BaseStore
 
@@ -28,6 +30,13 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SOURCE = "lab"
 ANNA = SourcePatient(SOURCE, "Patient/anna")
 BERT = SourcePatient(SOURCE, "Patient/bert")
+
+
+NEEDS = {
+    "cryoglobulin": Need(whole=True),
+    "creatinine": Need(whole=False, days=90),
+    "c4": Need(whole=False),
+}
 
 
 @asynccontextmanager
@@ -137,3 +146,22 @@ async def owe(
     )
     await tx.enqueue(event)
     return event.delivery_id
+
+
+async def record(
+    store: AnyStore, patient: PatientKey, needs: Mapping[str, Need] = NEEDS, as_of: datetime = NOW
+) -> Record:
+    async with store.transaction() as tx:
+        return (await tx.records([patient], needs, as_of))[patient]
+
+
+async def held(store: AnyStore, patient: PatientKey) -> list[str]:
+    """Names of the Observations in a record, oldest first."""
+    found = await record(store, patient)
+    return [reading.reference.removeprefix("Observation/") for reading in found.readings]
+
+
+async def filled(store: AnyStore, *resources: Kept) -> None:
+    """Keeps resources after the needs are told."""
+    await store.align(NEEDS)
+    await keep(store, *resources)

@@ -82,19 +82,15 @@ class PostgresStore(BaseStore):
             try:
                 yield PostgresSession(connection)
             except BaseException:
-                await _undo(transaction)
+                try:
+                    await transaction.rollback()
+                except DRIVER_ERRORS:
+                    connection.terminate()  # lost, and the transaction with it
                 raise
             with translated():
                 await transaction.commit()
         finally:
             await self._pool.release(connection)
-
-
-async def _undo(transaction: asyncpg.transaction.Transaction) -> None:
-    try:
-        await transaction.rollback()
-    except DRIVER_ERRORS:
-        pass  # the connection is gone, and the transaction with it
 
 
 async def _as_it_is(connection: asyncpg.Connection) -> None:

@@ -14,7 +14,9 @@ from cryovigil.errors import Unavailable
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# InternalClientError: a connection that the server ended between two statements may say so.
+_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+DRIVER_ERRORS = (asyncpg.PostgresError, *_LOST)
 # Classes of SQLSTATE: connection, transaction rollback (deadlock), resources, operator's
 # intervention (restart), system; and single codes: lock timeout, idle transaction ended.
 _PASSING_CLASSES = ("08", "40", "53", "57", "58")
@@ -29,10 +31,11 @@ _WINDOW = """SELECT p.key, w.body
     CROSS JOIN LATERAL (
         SELECT r.resource_key, r.identity, r.body FROM reading AS r
         WHERE r.patient_key = p.key AND r.concept = n.concept AND r.at >= n.cutoff
+            AND NOT r.whole
         UNION ALL
         SELECT r.resource_key, r.identity, r.body FROM reading AS r
-        WHERE r.patient_key = p.key AND r.concept = n.concept AND r.at < n.cutoff AND r.at = ANY(
-            ARRAY[
+        WHERE r.patient_key = p.key AND r.concept = n.concept AND r.at < n.cutoff
+            AND NOT r.whole AND r.at = ANY(ARRAY[
                 (SELECT l.at FROM reading AS l
                 WHERE l.patient_key = p.key AND l.concept = n.concept AND l.at <= $4
                     AND l.counts AND NOT EXISTS (SELECT 1 FROM replacement AS x
@@ -57,7 +60,8 @@ _STALE = """SELECT r.resource_key, r.identity, r.part
         ORDER BY l.at DESC LIMIT 1
     ) AS latest
     JOIN reading AS r ON r.patient_key = p.key AND r.concept = n.concept
-        AND r.at < n.cutoff AND r.at < latest.at AND r.doubt = 0"""
+        AND r.at < n.cutoff AND r.at < latest.at
+        AND NOT r.whole AND r.doubt = 0"""
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def translated() -> Iterator[None]:
         if code in _PASSING or code[:2] in _PASSING_CLASSES:
             raise Unavailable(f"database: {code}") from None
         raise RuntimeError(f"database: {code}") from None
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except _LOST as error:
         raise Unavailable(f"database: {type(error).__name__}") from None
 
 

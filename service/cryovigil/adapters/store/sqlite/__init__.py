@@ -31,7 +31,11 @@ _SETTINGS = (
 def acquire_process_lock(path: Path) -> Iterator[None]:
     """Holds a SQLite file for this process alone. Raises Unavailable where another one has it."""
     path = path.resolve()
-    with path.with_name(f"{path.name}.lock").open("w") as file:
+    try:
+        file = path.with_name(f"{path.name}.lock").open("w")
+    except OSError as error:
+        raise Unavailable(f"database: {type(error).__name__}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -61,13 +65,18 @@ class SqliteStore(BaseStore):
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Session]:
-        async with self._write_turn, _transaction(self._connections[0], "BEGIN IMMEDIATE") as own:
+        async with self._write_turn, _transaction(self._connection(0), "BEGIN IMMEDIATE") as own:
             yield own
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Session]:
-        async with self._read_turn, _transaction(self._connections[1], "BEGIN") as own:
+        async with self._read_turn, _transaction(self._connection(1), "BEGIN") as own:
             yield own
+
+    def _connection(self, number: int) -> aiosqlite.Connection:
+        if not self._connections:
+            raise Unavailable("database: not open")
+        return self._connections[number]
 
 
 async def _connected(path: Path) -> aiosqlite.Connection:

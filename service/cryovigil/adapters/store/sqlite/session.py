@@ -34,19 +34,20 @@ _REWRITTEN = (
 )
 _INSERT = """INSERT INTO reading (resource_key, identity, part, patient_key, concept, at, counts,
     whole, doubt, head, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-# CROSS JOIN keeps the order of the tables: the lists drive, the index of readings is searched.
+# CROSS JOIN keeps the order of the tables: the lists drive, the index of readings is searched. The
+# unary plus leaves the search to the two latest instants: the range before holds all the history.
 _WINDOW = """
     SELECT r.patient_key, r.body
     FROM json_each(?1) AS p CROSS JOIN json_each(?2) AS n CROSS JOIN reading AS r
         ON r.patient_key = p.value AND r.concept = json_extract(n.value, '$[0]')
         AND r.at >= json_extract(n.value, '$[1]')
-    WHERE NOT EXISTS (SELECT 1 FROM replacement AS x
+    WHERE NOT r.whole AND NOT EXISTS (SELECT 1 FROM replacement AS x
         WHERE x.replaced_key = r.resource_key AND x.replaced = r.identity)
     UNION ALL
     SELECT r.patient_key, r.body
     FROM json_each(?1) AS p CROSS JOIN json_each(?2) AS n CROSS JOIN reading AS r
         ON r.patient_key = p.value AND r.concept = json_extract(n.value, '$[0]')
-        AND r.at < json_extract(n.value, '$[1]')
+        AND +r.at < json_extract(n.value, '$[1]')
         AND r.at IN (
             (SELECT l.at FROM reading AS l
                 WHERE l.patient_key = p.value AND l.concept = json_extract(n.value, '$[0]')
@@ -58,7 +59,7 @@ _WINDOW = """
                     AND l.at <= ?3 AND NOT EXISTS (SELECT 1 FROM replacement AS x
                         WHERE x.replaced_key = l.resource_key AND x.replaced = l.identity)
                 ORDER BY l.at DESC LIMIT 1))
-    WHERE NOT EXISTS (SELECT 1 FROM replacement AS x
+    WHERE NOT r.whole AND NOT EXISTS (SELECT 1 FROM replacement AS x
         WHERE x.replaced_key = r.resource_key AND x.replaced = r.identity)"""
 _STALE = """
     SELECT r.resource_key, r.identity, r.part
@@ -70,7 +71,7 @@ _STALE = """
                 AND l.at <= ?3 AND l.counts AND NOT EXISTS (SELECT 1 FROM replacement AS x
                     WHERE x.replaced_key = l.resource_key AND x.replaced = l.identity)
             ORDER BY l.at DESC LIMIT 1)
-    WHERE r.doubt = 0"""
+    WHERE NOT r.whole AND r.doubt = 0"""
 
 
 @contextmanager
