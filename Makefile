@@ -1,6 +1,6 @@
 # Two commands need nothing but Python 3.11 and the package index:
 #   make run     the product at work: broker, service, EHR simulator, synthetic patients
-#   make test    every test, on SQLite and a Kafka broker
+#   make test    every test, on SQLite, a real PostgreSQL and a Kafka broker
 # The others are for development: check, lock, clean.
 
 PYTHON ?= python3

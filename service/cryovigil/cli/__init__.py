@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cryovigil import __version__
-from cryovigil.cli import demo, evaluate, evaluate_core, mappings, rules, serve
+from cryovigil.cli import db, demo, dlq, evaluate, evaluate_core, mappings, rules, serve
 
 app = typer.Typer(
     name="cryovigil",
@@ -38,3 +38,5 @@ app.command("evaluate")(evaluate.command(evaluate_core.load_core))
 app.command("demo")(demo.demo)
 app.add_typer(mappings.app, name="mappings")
 app.add_typer(rules.app, name="rules")
+app.add_typer(db.app, name="db")
+app.add_typer(dlq.app, name="dlq")
