@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import asyncpg
 
@@ -12,6 +12,9 @@ from cryovigil.adapters.store.base import BaseStore
 from cryovigil.adapters.store.postgres.session import DRIVER_ERRORS, PostgresSession, translated
 from cryovigil.adapters.store.session import Session
 from cryovigil.errors import Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 _WAIT_S = 10.0
 _STATEMENT_S = 60.0
@@ -82,15 +85,25 @@ class PostgresStore(BaseStore):
             try:
                 yield PostgresSession(connection)
             except BaseException:
-                try:
-                    await transaction.rollback()
-                except DRIVER_ERRORS:
-                    connection.terminate()  # lost, and the transaction with it
+                await _undo(connection, transaction)
                 raise
             with translated():
                 await transaction.commit()
         finally:
             await self._pool.release(connection)
+
+
+async def _undo(
+    connection: PoolConnectionProxy, transaction: asyncpg.transaction.Transaction
+) -> None:
+    """Rolls back, or drops a connection that no longer can: the server then rolls back."""
+    try:
+        await transaction.rollback()
+    except DRIVER_ERRORS:
+        try:
+            connection.terminate()
+        except asyncpg.InterfaceError:
+            pass  # the pool was faster
 
 
 async def _as_it_is(connection: asyncpg.Connection) -> None:
