@@ -188,6 +188,16 @@ REFUSED = [
         "{}",
         "parameters.enough.values: empty",
     ),
+    ("unit: g/L", 'unit: ""', "parameters.enough.unit: empty, 1 where there is none"),
+    ('"**Sign** {sign}"', '"{sign} **sign**"', "card.detail.en.1: begins with a figure"),
+    ('"**Sign** {sign}"', '"[on {day}: ][{sign}]"', "card.detail.en.1: begins with a figure"),
+    # Nothing is greater than NaN: the criterion would never be met, and nobody would know.
+    ("2020-01-01: 0.05", "2020-01-01: .nan", "parameters.enough.values: a number is not finite"),
+    ("2020-01-01: 0.05", "2020-01-01: .inf", "parameters.enough.values: a number is not finite"),
+    ('place: "Section 2"', 'place: " "', "parameters.enough.citation.place: empty"),
+    ('title: "A guideline, 2017"', 'title: ""', "references.guideline.title: empty"),
+    ('label: "Guideline 2017, section 2"', 'label: " "', "card.source.label: empty"),
+    ("title: A small rule", 'title: ""', "title: empty"),
     ("purpura: 30 d", "purpur: 30 d", "needs: 'purpur' is not in concepts.yaml"),
     (
         "purpura: 30 d",

@@ -18,6 +18,8 @@ _MARKS_KEPT = 2
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$]")
 # GFM links bare addresses by itself.
 _ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
+# GFM links a mail address even where its @ is escaped; with spaces around it there is none.
+_MAIL = re.compile(r"(?<=\S)@(?=\S)")
 # "<15" and "> 200" are no tags and stay readable where the Markdown is shown as it is.
 _TAG_START = re.compile(r"<(?!=? ?[\d.,])")
 _TAG_END = re.compile(r">(?!=? ?[\d.,])")
@@ -29,7 +31,8 @@ def markdown(text: str) -> str:
     text = _ENTITY.sub("&amp;", one_line(text))
     text = _TAG_END.sub("&gt;", _TAG_START.sub("&lt;", text))
     text = _MARKDOWN.sub(lambda found: f"\\{found[0]}", text)
-    return _ADDRESS.sub(lambda found: f"\\{found[0]}", text)
+    text = _ADDRESS.sub(lambda found: f"\\{found[0]}", text)
+    return _MAIL.sub(" @ ", text)
 
 
 def plain(text: str) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from cryovigil.rules.files import (
     DESIGN,
     LONGEST_CRITICAL_SNOOZE_H,
     SUMMARY_LENGTH,
+    Citation,
     FactFile,
     Language,
     Parameter,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from cryovigil.rules.sources import Module, Strings
 
 _ID = re.compile(r"[a-z]+(-[a-z0-9]+)*")
+# Text of a record that begins a line could make it a heading or a list; brackets may fall away.
+_FIGURE_FIRST = re.compile(r"(\[[^\]]*\])*\[?\{")
 
 
 def fact_defects(
@@ -71,6 +75,8 @@ def rule_defects(
 
 def _references(references: Mapping[str, Reference]) -> Iterator[str]:
     for name, reference in references.items():
+        if not reference.title.strip():
+            yield f"references.{name}.title: empty"
         if reference.link is not None and not reference.link.startswith("https://"):
             yield f"references.{name}.link: not https"
         dated = reference.journal and reference.year
@@ -84,21 +90,29 @@ def _parameters(
     strings: Strings,
 ) -> Iterator[str]:
     for name, parameter in parameters.items():
-        where, citation = f"parameters.{name}", parameter.citation
+        where = f"parameters.{name}"
         if not strings.may_name(name):
             yield f"{where}: nothing reads it"
-        if citation.reference not in references:
-            yield f"{where}.citation: {citation.reference!r} is not among the references"
-        if not citation.place:
-            yield f"{where}.citation.place: empty"
-        if citation.reference == DESIGN and not citation.reason:
-            yield f"{where}.citation.reason: a choice of ours gives one"
+        yield from _citation(parameter.citation, references, f"{where}.citation")
+        if not parameter.unit.strip():
+            yield f"{where}.unit: empty, 1 where there is none"
+        if not all(isfinite(value) for value in parameter.values.values()):
+            yield f"{where}.values: a number is not finite"
         if min(parameter.values, default=None) is None:
             yield f"{where}.values: empty"
         elif min(parameter.values) > parameter.checked:
             yield f"{where}.values: none was in force when it was checked"
         elif max(parameter.values) > parameter.checked:
             yield f"{where}.checked: before the youngest value"
+
+
+def _citation(citation: Citation, references: Mapping[str, Reference], where: str) -> Iterator[str]:
+    if citation.reference not in references:
+        yield f"{where}: {citation.reference!r} is not among the references"
+    if not citation.place.strip():
+        yield f"{where}.place: empty"
+    if citation.reference == DESIGN and not citation.reason:
+        yield f"{where}.reason: a choice of ours gives one"
 
 
 def _needs(needs: Mapping[str, str], concepts: Collection[str]) -> Iterator[str]:
@@ -135,6 +149,11 @@ def _source(file: RuleFile) -> Iterator[str]:
         yield f"card.source: {name!r} is not among the references"
     elif not reference.link:
         yield f"card.source: {name!r} has no link for the card to show"
+    # A card shows both, and CDS Hooks forbids empty members.
+    if not file.card.source.label.strip():
+        yield "card.source.label: empty"
+    if not file.title.strip():
+        yield "title: empty"
     if not file.override_reasons:
         yield "override_reasons: a clinician must be able to say why not"
 
@@ -152,6 +171,8 @@ def _texts(file: RuleFile) -> Iterator[str]:
         yield from _refused(template, text, where)
         if where.startswith("card.summary") and len(text) > SUMMARY_LENGTH:
             yield f"{where}: {len(text)} characters, at most {SUMMARY_LENGTH}"
+        if where.startswith("card.detail") and _FIGURE_FIRST.match(text):
+            yield f"{where}: begins with a figure"
 
 
 def _templates(file: RuleFile) -> Iterator[tuple[str, str]]:

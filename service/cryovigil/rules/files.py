@@ -105,7 +105,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 class CardText(Struct, frozen=True, forbid_unknown_fields=True):
     """The text of a card, by language. Several summaries: by the key that figures["summary"] has.
 
-    Templates are read by rules/texts.py.
+    Templates are read by rules/templates.py.
     """
 
     source: Source
