@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
-from tests.support.cases import Form, facts_of
+from msgspec.structs import replace
+from tests.support.cases import ZONE, Form, facts_from, facts_of, readings_of
 
+from cryovigil.facts import Facts
 from cryovigil.facts.cryovas import established_at
+from cryovigil.normalize.readings import Finding, When
+from cryovigil.normalize.times import place
+from cryovigil.timeline import Timeline
 
 ULCER = {"condition": "skin ulcer", "onset": "2026-01-05"}
 PURPURA = {"condition": "palpable purpura", "onset": "2026-01-05"}
@@ -82,6 +88,25 @@ def test_a_sign_that_came_later_established_nothing_then() -> None:
 def test_a_sign_of_the_day_itself_established_it() -> None:
     sign = {"condition": "skin ulcer", "onset": "2020-03-01"}
     assert established_at(facts_of([*PAST, sign]), date(2020, 3, 1))
+
+
+def recorded_in_2024(onset: str, **more: object) -> Facts:
+    """The past cryoglobulin and C4, and a Condition written down four years later."""
+    form = {"condition": "skin ulcer", "onset": onset, "recorded": "2024-01-01", **more}
+    written = place(When(date(2024, 1, 1), date(2024, 1, 1)), ZoneInfo(ZONE))
+    return facts_from(
+        Timeline(
+            replace(r, at=written) if isinstance(r, Finding) else r
+            for r in readings_of([*PAST, form])
+        )
+    )
+
+
+def test_a_sign_that_was_recorded_later_established_it_by_its_onset() -> None:
+    # "when a sign with an onset before that day counts unless abated by then".
+    assert established_at(recorded_in_2024("2020-02-01", clinical="resolved"), date(2020, 3, 1))
+    assert not established_at(recorded_in_2024("2020-02-01", abated="2020-02-20"), date(2020, 3, 1))
+    assert not established_at(recorded_in_2024("2020-03-02"), date(2020, 3, 1))
 
 
 def test_a_sign_without_any_date_established_nothing_in_the_past() -> None:

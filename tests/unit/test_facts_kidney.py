@@ -110,6 +110,31 @@ def test_chronic_dialysis_switches_every_creatinine_criterion_off() -> None:
     assert (found.aki, found.progressive, found.creatinine.newly_high) == (False, False, False)
 
 
+def test_a_second_report_of_the_same_draw_is_no_earlier_value() -> None:
+    # Pitfall 14: the value before 141 is 135, not the 141 reported twice.
+    twice = (creatinine("2026-01-29", 141), creatinine("2026-01-29", 141))
+    found = kidney(creatinine("2025-12-01", 135), *twice).creatinine
+    assert found.newly_high is True
+    assert found.previous is not None
+    assert found.previous.value == 135
+
+
+def test_one_condition_coded_as_dialysis_and_end_stage_disease_is_chronic() -> None:
+    # "or with end-stage renal disease on the list at any age of the record".
+    coded = {"recorded": "2026-01-30", "reference": "Condition/1"}
+    dialysis = {"condition": "chronic dialysis", **coded}
+    end_stage = {"condition": "end stage renal disease", **coded}
+    assert kidney(dialysis).acute_dialysis
+    assert not kidney(dialysis, end_stage).acute_dialysis
+
+
+def test_end_stage_disease_without_a_dialysis_code_is_no_dialysis() -> None:
+    # "stage 5 without dialysis is not dialysis": creatinine still speaks.
+    rise = (creatinine("2026-01-10", 400), creatinine("2026-01-29", 600))
+    found = kidney({"condition": "end stage renal disease", "recorded": "2020-01-01"}, *rise)
+    assert (found.chronic_dialysis, found.acute_dialysis, found.aki) == ((), (), True)
+
+
 def test_an_undated_dialysis_code_is_acute_dialysis() -> None:
     found = kidney({"condition": "chronic dialysis"})
     assert (found.stage, found.progressive) == (3, True)

@@ -119,6 +119,20 @@ def test_a_sign_is_active_for_30_days() -> None:
     assert not signs(condition("purpura", "2025-12-31")).all[0].active
 
 
+def test_of_a_year_alone_the_earliest_day_must_lie_within_30_days() -> None:
+    # "its earliest where it must lie after something": 2026-01-01 + 30 days = 2026-01-31.
+    year = condition("purpura", "2026")
+    assert signs(year, as_of="2026-01-31").all[0].active
+    assert not signs(year, as_of="2026-02-01").all[0].active
+
+
+def test_an_encounter_diagnosis_of_a_year_alone_is_counted_from_its_first_day() -> None:
+    # 2024-01-01 + 24 months = 2026-01-01.
+    ulcer = condition("skin ulcer", "2024", category="encounter-diagnosis")
+    assert signs(ulcer, as_of="2026-01-01").all[0].present
+    assert not signs(ulcer, as_of="2026-01-02").all[0].present
+
+
 def test_a_sign_without_any_date_is_present_and_active() -> None:
     (sign,) = signs(condition("purpura", None)).all
     assert (sign.present, sign.active, sign.date_known) == (True, True, False)

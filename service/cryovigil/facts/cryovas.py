@@ -14,12 +14,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cryovigil.facts.as_of import AsOf
+from cryovigil.facts.cryoglobulin import Cryoglobulin, Determination
 from cryovigil.facts.findings import believed, over, since
 from cryovigil.facts.signs import Sign, Signs, signs_by
 from cryovigil.facts.truth import Truth
@@ -27,7 +29,6 @@ from cryovigil.normalize.readings import AnyReading, Finding, When
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from cryovigil.facts import Facts
 
@@ -65,14 +66,15 @@ class CryoVas(Struct, frozen=True, kw_only=True):
 
 def cryovas(facts: Facts) -> CryoVas:
     """The level at the as-of instant."""
-    return _cryovas(facts, facts.signs, over)
+    return _cryovas(facts, facts.signs, _known(facts, over))
 
 
 def established_at(facts: Facts, day: date) -> bool:
     """Whether it was established at the end of a day, with what had happened by then.
 
     A sign with an onset by that day counts unless it had abated by then: that it is over now says
-    nothing of then. One without onset or record was not there on any day that can be named.
+    nothing of then, and neither does that it was recorded later. One without onset or record was
+    not there on any day that can be named.
     """
     # What is dated a few minutes ahead counts as known: not so what is dated on the next day.
     ahead = timedelta(minutes=facts.parameters["results"]["future_tolerance"])
@@ -90,11 +92,28 @@ def established_at(facts: Facts, day: date) -> bool:
             return True
         return isinstance(finding.abated, When) and finding.abated.latest <= day
 
-    return _cryovas(then, signs_by(then, ended), ended).established
+    signs, late = signs_by(then, ended), _recorded_late(facts, day, ended)
+    known = tuple(f for f in _known(facts, ended) if (w := since(f)) and w.latest <= day)
+    return _cryovas(then, replace(signs, all=(*signs.all, *late)), known).established
 
 
-def _cryovas(facts: Facts, signs: Signs, ended: Callable[[Finding], bool]) -> CryoVas:
-    c4, known = facts.complement.c4, _known(facts, ended)
+def _recorded_late(facts: Facts, day: date, ended: Callable[[Finding], bool]) -> tuple[Sign, ...]:
+    """Conditions with an onset by a day, whenever they were written down.
+
+    Not the severe ones: these speak for 90 days only, and were recorded in them or said nothing.
+    """
+    return tuple(
+        replace(sign, present=True, active=False)
+        for sign in facts.signs.all
+        if sign.group != "severe"
+        and sign.when is not None
+        and sign.when.latest <= day
+        and all(isinstance(r, Finding) and not ended(r) for r in sign.readings)
+    )
+
+
+def _cryovas(facts: Facts, signs: Signs, known: tuple[Finding, ...]) -> CryoVas:
+    c4 = facts.complement.c4
     triad: dict[str, Truth] = {
         "sign": bool(signs.triad),
         "c4": _low_c4(facts),
@@ -130,8 +149,7 @@ def _level(facts: Facts, signs: Signs, triad: Mapping[str, Truth]) -> Level:
     if all(triad.values()):
         wanted = facts.parameters["cryovas"]["determinations"]
         return "likely" if len(cryoglobulin.counting) >= wanted else "likely-provisional"
-    trace = latest is not None and latest.state == "trace"
-    if signs.present and (cryoglobulin.positive or trace):
+    if signs.present and (cryoglobulin.positive or standing_trace(cryoglobulin)):
         return "possible"
     if cryoglobulin.positive:
         return "cryoglobulinemia-only"
@@ -140,6 +158,13 @@ def _level(facts: Facts, signs: Signs, triad: Mapping[str, Truth]) -> Level:
     if signs.suggestive and not cryoglobulin.tested:
         return "insufficient-data"
     return "not-supported"
+
+
+def standing_trace(cryoglobulin: Cryoglobulin) -> Determination | None:
+    """The last trace that no later negative takes back; a weak one takes nothing back."""
+    refuted = max((d.first for d in cryoglobulin.determinations if d.refutes), default=date.min)
+    traces = [d for d in cryoglobulin.determinations if d.state == "trace" and d.last >= refuted]
+    return traces[-1] if traces else None
 
 
 def _low_c4(facts: Facts) -> Truth:

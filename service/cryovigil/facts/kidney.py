@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Stage: TypeAlias = Literal[0, 1, 2, 3]
 
+_END_STAGE = "end stage renal disease"
+
 _WORST: Stage = get_args(Stage)[-1]
 
 
@@ -54,7 +56,7 @@ class Kidney(Struct, frozen=True, kw_only=True):
     """stage, aki: KDIGO, None where creatinine cannot tell; urine: protein and red cells.
 
     nephritic: the pairs of both that stand together, each within 12 months; new_nephritic: one of
-    them with a proteinuria that was not there in the 365 days before.
+    them with a proteinuria of the last 30 days that was not there in the 365 days before it.
     acute_failure: Conditions of acute renal failure, active and younger than 90 days; progressive:
     "rapidly progressive renal failure".
     """
@@ -79,7 +81,7 @@ def kidney(facts: Facts) -> Kidney:
     failure = () if chronic else _acute_failure(facts, p)
     found = urine(facts)
     nephritic = tuple(pair for pair in found.together if all(_young(facts, s, p) for s in pair))
-    new = any(protein.new for protein, _ in nephritic)
+    new = any(protein.new and _recent(facts, protein, p) for protein, _ in nephritic)
     stage: Stage | None = 0 if chronic else _stage(creatinine, bool(acute), p)
     return Kidney(
         creatinine=creatinine,
@@ -99,7 +101,9 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
     results = sorted(filter(_measured, facts.timeline.results("creatinine")), key=place)
     if not results or not facts.as_of.within(_when(results[-1]).latest, days=int(p["latest"])):
         return Creatinine()
-    *before, latest = results
+    latest = results[-1]
+    # A second report of the same draw is no earlier value (pitfalls.md, 14).
+    before = [r for r in results if r.at < latest.at]
     baseline, presumed = _baseline(latest, before, p)
     short = [r for r in before if _apart(latest, r) <= timedelta(hours=p["rise_within"])]
     lowest = min(short, key=_value, default=None)
@@ -180,9 +184,8 @@ def _dialysis(facts: Facts, p: Parameters) -> tuple[tuple[Finding, ...], tuple[F
     A dialysis code counts as end-stage renal disease too, and is no second witness of itself.
     """
     listed = ongoing(facts.timeline.findings("chronic dialysis"))
-    end_stage = believed(facts.timeline.findings("end stage renal disease"))
-    own = {f.reference for f in listed}
-    if any(f.reference not in own for f in end_stage):
+    end_stage = believed(facts.timeline.findings(_END_STAGE))
+    if any(f.concept == _END_STAGE for f in end_stage):
         return listed, ()
     days = int(p["chronic_dialysis"]) + 1
     old = tuple(f for f in listed if (w := since(f)) and facts.as_of.elapsed(w.latest, days=days))
@@ -195,8 +198,12 @@ def _acute_failure(facts: Facts, p: Parameters) -> tuple[Finding, ...]:
     return tuple(
         f
         for f in ongoing(facts.timeline.findings("acute renal failure"))
-        if (w := since(f) or f.updated) is None or facts.as_of.within(w.latest, days=days)
+        if (w := since(f) or f.updated) is None or facts.as_of.within(w.earliest, days=days)
     )
+
+
+def _recent(facts: Facts, shown: Shown, p: Parameters) -> bool:
+    return shown.day is None or facts.as_of.within(shown.day, days=int(p["latest"]))
 
 
 def _young(facts: Facts, shown: Shown, p: Parameters) -> bool:

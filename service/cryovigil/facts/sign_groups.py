@@ -54,7 +54,8 @@ class Sign(Struct, frozen=True, kw_only=True):
     """One sign in one group.
 
     when: its onset, else its record, else its last update; None: date unknown, it then counts and
-    is active; present: not over, and not faded; active: present and within 30 days.
+    is active; present: not over, and not faded; active: present and within 30 days. Of a vague
+    date ("2025") its earliest day must lie within them.
     """
 
     concept: str
@@ -181,20 +182,20 @@ def _faded(facts: Facts, finding: Finding, when: When | None) -> bool:
     return (
         finding.category == _ENCOUNTER
         and when is not None
-        and not facts.as_of.within(when.latest, months=months)
+        and not facts.as_of.within(when.earliest, months=months)
     )
 
 
 def _active(facts: Facts, when: When | None) -> bool:
     days = int(facts.parameters["signs"]["active"])
-    return when is None or facts.as_of.within(when.latest, days=days)
+    return when is None or facts.as_of.within(when.earliest, days=days)
 
 
 def _counts_as_severe(facts: Facts, when: When | None) -> bool:
     if when is None:
         return True
     p = facts.parameters["signs"]
-    if not facts.as_of.within(when.latest, days=int(p["severe_recent"])):
+    if not facts.as_of.within(when.earliest, days=int(p["severe_recent"])):
         return False
     positive = facts.cryoglobulin.first_positive
     return positive is None or when.latest >= shifted(

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 from cryovigil.facts.as_of import shifted
 from cryovigil.facts.cryoglobulin import Determination
+from cryovigil.facts.cryovas import standing_trace
+from cryovigil.facts.findings import ongoing
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from cryovigil.facts import Facts
     from cryovigil.facts.complement import Item
+    from cryovigil.facts.truth import Truth
     from cryovigil.normalize.readings import AnyReading, Finding, Result
 
 ID = "cryovas-likely"
@@ -35,6 +38,8 @@ _CRYOGLOBULIN = "cryoglobulin presence"
 _C4 = "complement c4"
 _RF = "rheumatoid factor"
 _TYPE = "cryoglobulin type"
+_GROUPS = ("questionnaire", "clinical", "laboratory")
+_GENERAL = ("fatigue", "weakness")
 
 
 def answer(facts: Facts, p: Parameters) -> Answer:
@@ -112,7 +117,7 @@ def _second_due(facts: Facts, p: Parameters) -> bool:
 
 def _shown(facts: Facts) -> Determination | None:
     """The last positive that counts, else the trace."""
-    return facts.cryoglobulin.latest_positive or facts.cryoglobulin.latest
+    return facts.cryoglobulin.latest_positive or standing_trace(facts.cryoglobulin)
 
 
 def _found(facts: Facts) -> dict[str, Figure]:
@@ -135,6 +140,7 @@ def _found(facts: Facts) -> dict[str, Figure]:
         "days": tuple(d.last for d in dated),
         "explains": _named(facts.explained.diagnoses) or Word("none-known"),
         "suspicion": _named(facts.signs.suspicion) or None,
+        "general": _general(facts) or None,
     }
 
 
@@ -153,6 +159,8 @@ def _beside(facts: Facts) -> dict[str, Figure]:
         "rna_day": rna.day.latest if rna else None,
         "triad": sum(value is True for value in facts.cryovas.triad.values()),
         "de_vita": Word(f"de-vita-{state}"),
+        **{name: _yes_or_no(facts.de_vita.groups[name]) for name in _GROUPS},
+        "marked": tuple(Word(f"item-{name}") for name in facts.de_vita.marked) or None,
         "differs": Word("differs") if complete != state.startswith("met") else None,
     }
 
@@ -168,6 +176,15 @@ def _wanted(facts: Facts, p: Parameters) -> dict[str, Figure]:
         "second_from": shifted(first.last, days=int(p["apart"])) if first and alone else None,
         "pending": Word("pending") if facts.cryoglobulin.pending else None,
     }
+
+
+def _yes_or_no(met: Truth) -> Word:
+    return Word("unknown") if met is None else Word("yes" if met else "no")
+
+
+def _general(facts: Facts) -> tuple[str, ...]:
+    """Fatigue and weakness are no signs of their own."""
+    return tuple(c for c in _GENERAL if ongoing(facts.timeline.findings(c)))
 
 
 def _named(findings: tuple[Finding, ...]) -> tuple[str, ...]:

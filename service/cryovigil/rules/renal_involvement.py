@@ -12,7 +12,7 @@ and the kidney shows one of:
 * aki: by KDIGO; creatinine-risen: at least 1.5 times the lowest of 365 days
 * creatinine-newly-high: above 140 umol/L where the value before was not, in adults
 * acute-dialysis; acute-renal-failure: an active Condition
-* new-proteinuria-with-hematuria
+* new-proteinuria-with-hematuria: of the last 30 days, and none in the 365 days before it
 
 Chronic dialysis switches the creatinine criteria off. It does not wait for a second cryoglobulin.
 """
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryovigil.facts.findings import ongoing
 from cryovigil.facts.results import latest
 from cryovigil.facts.truth import Truth, any_of
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
@@ -212,7 +213,7 @@ def _background(facts: Facts, p: Parameters) -> dict[str, Figure]:
 
 def _listed(facts: Facts, concept: str) -> bool:
     """By a Condition of its own: a dialysis code, which counts as kidney disease, is said apart."""
-    return any(f.concept == concept for f in facts.timeline.findings(concept))
+    return any(f.concept == concept for f in ongoing(facts.timeline.findings(concept)))
 
 
 def _day(result: Result | None) -> date | None:
