@@ -6,7 +6,7 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
@@ -60,7 +60,8 @@ async def stop(process: asyncio.subprocess.Process, patience_s: float = STOP_S) 
     try:
         return await asyncio.wait_for(process.wait(), patience_s)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it may have ended at this very moment
+            process.kill()
         return await process.wait()
 
 
