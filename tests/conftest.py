@@ -15,6 +15,8 @@ from collections import Counter
 
 import pytest
 
+pytest_plugins = ["tests.support.database_fixtures"]
+
 KINDS = {"sqlite": "SQLite", "postgres": "PostgreSQL", "broker": "the broker"}
 ACCOUNT = pytest.StashKey["Account"]()
 

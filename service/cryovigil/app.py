@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cryovigil import __version__, site_files
 from cryovigil.adapters.casework import Announcing, Casework
@@ -23,7 +23,7 @@ from cryovigil.adapters.courier import Courier, CourierTools
 from cryovigil.adapters.databases import open_store
 from cryovigil.adapters.delivery import Sink
 from cryovigil.adapters.due_rows import DueRows
-from cryovigil.adapters.kafka_intake import Intake
+from cryovigil.adapters.kafka_intake import Intake, Open, open_consumer
 from cryovigil.adapters.partition_work import Tools
 from cryovigil.adapters.ports import Store
 from cryovigil.adapters.sinks.cloudevents import CloudEventsSink
@@ -36,7 +36,7 @@ from cryovigil.facts.coverage import Coverage
 from cryovigil.journey import Journey
 from cryovigil.metrics import Metrics
 from cryovigil.normalize import Site
-from cryovigil.normalize.tables import Tables, load_tables
+from cryovigil.normalize.tables import Tables
 from cryovigil.rules.book import Rulebook, load_rulebook
 from cryovigil.rules.needs import Need
 from cryovigil.server import HttpServer, listen
@@ -64,12 +64,38 @@ class Loaded(Struct, frozen=True, kw_only=True):
     site: Site
 
 
+def open_sink(settings: Settings, clock: Clock) -> Sink | None:
+    """Where cards go; None where nobody is owed any."""
+    ehr = settings.ehr
+    if ehr.sink == "none" or ehr.url is None:
+        return None
+    if ehr.sink == "file":
+        return FileSink(Path(ehr.url))
+    return CloudEventsSink(
+        ehr.url,
+        token=ehr.token.get_secret_value() if ehr.token else None,
+        timeout_s=ehr.timeout_s,
+        concurrency=ehr.concurrency,
+        clock=clock,
+    )
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """Who offers each port. Tests bring their own clock, and wrap the rest to make it fail."""
+
+    clock: Clock = field(default_factory=WallClock)
+    store: Callable[[Settings], AbstractAsyncContextManager[Store]] = open_store
+    sink: Callable[[Settings, Clock], Sink | None] = open_sink
+    consumer: Open = open_consumer
+
+
 class App:
     """The service, ready to run once."""
 
-    def __init__(self, settings: Settings, clock: Clock, loaded: Loaded) -> None:
+    def __init__(self, settings: Settings, world: World, loaded: Loaded) -> None:
         self._settings = settings
-        self._clock = clock
+        self._world = world
+        self._clock = world.clock
         self._loaded = loaded
         self._metrics = Metrics()
 
@@ -83,7 +109,7 @@ class App:
             if settings.admin.port is not None:
                 sockets.append(listen(http.host, settings.admin.port, "CRYOVIGIL_ADMIN__PORT"))
                 stack.enter_context(closing(sockets[1]))
-            store = await stack.enter_async_context(open_store(settings))
+            store = await stack.enter_async_context(self._world.store(settings))
             await store.align(self._loaded.needs)
             port: int = sockets[0].getsockname()[1]
             journey = self._journey(await self._secret(store), port)
@@ -106,7 +132,7 @@ class App:
         """Intake, due rows and, where somebody is owed cards, the courier."""
         settings, loaded = self._settings, self._loaded
         committed: Callable[[], None] = _nothing
-        sink = _sink(settings, self._clock)
+        sink = self._world.sink(settings, self._clock)
         if sink is not None:
             stack.push_async_callback(sink.close)
             courier = self._courier(store, sink)
@@ -121,7 +147,7 @@ class App:
             now=self._clock.now,
         )
         tools = self._tools(store, casework, committed)
-        intake = Intake(settings.kafka, tools)
+        intake = Intake(settings.kafka, tools, self._world.consumer)
         due = DueRows(
             store=store,
             drain=casework.drain,
@@ -176,7 +202,13 @@ class App:
             secret=secret,
             public_url=settings.public_url or f"http://{settings.http.host}:{port}",
             language=settings.site.language,
+            on_failure=self._rule_failed,
         )
+
+    def _rule_failed(self, rule: str, error: str) -> None:
+        """A bug in one rule: its answer is "cannot tell", and somebody has to hear of it."""
+        self._metrics.rule_failures.labels(rule).inc()
+        log.error("rule_failed", rule=rule, error=error)
 
     def _api_parts(
         self, supervisor: Supervisor, intake: Intake, store: Store, journey: Journey
@@ -215,34 +247,19 @@ class App:
             )
 
 
-def build(settings: Settings, clock: Clock | None = None) -> App:
+def build(settings: Settings, world: World | None = None) -> App:
     """The service of these settings. Raises RulebookInvalid and SettingsInvalid."""
     root = files("cryovigil") / "mappings"
     book = load_rulebook(root, disabled=frozenset(settings.rules.disabled))
     loaded = Loaded(
-        tables=load_tables(root, settings.mappings.site),
+        tables=site_files.tables(settings, root),
         book=book,
         needs=book.needs,
         coverage=site_files.coverage(settings),
         sources=site_files.sources(settings),
         site=Site(ZoneInfo(settings.site.time_zone), site_files.opt_out_tags(settings)),
     )
-    return App(settings, clock or WallClock(), loaded)
-
-
-def _sink(settings: Settings, clock: Clock) -> Sink | None:
-    ehr = settings.ehr
-    if ehr.sink == "none" or ehr.url is None:
-        return None
-    if ehr.sink == "file":
-        return FileSink(Path(ehr.url))
-    return CloudEventsSink(
-        ehr.url,
-        token=ehr.token.get_secret_value() if ehr.token else None,
-        timeout_s=ehr.timeout_s,
-        concurrency=ehr.concurrency,
-        clock=clock,
-    )
+    return App(settings, world or World(), loaded)
 
 
 def _nothing() -> None:

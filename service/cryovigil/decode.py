@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from cryovigil.envelopes import Entry
 from cryovigil.errors import Unreadable
+from cryovigil.resource_types import RESOURCE_TYPES
 from cryovigil.resources import (
     Base,
     CodeableConcept,
@@ -85,20 +86,29 @@ _full = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
 def look(entry: Entry) -> Look | None:
     """The first look at an entry's body; None for a resource type that is not read here.
 
-    Raises Unreadable: bad-structure, no-id.
+    Raises Unreadable: not-a-resource, bad-structure, no-id.
     """
     body = entry.body or b""
     try:
         seen = _look.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        if resource_type(body) not in _TYPES:
+        if not _is_read(resource_type(body)):
             return None
         raise Unreadable("bad-structure") from None
-    if seen.resource_type not in _TYPES:
+    if not _is_read(seen.resource_type):
         return None
     if not seen.id:
         raise Unreadable("no-id")
     return seen
+
+
+def _is_read(name: str) -> bool:
+    """Whether resources of this type are read here. What FHIR has no such type of is none."""
+    if name in _TYPES:
+        return True
+    if name not in RESOURCE_TYPES:
+        raise Unreadable("not-a-resource")
+    return False
 
 
 def parse(seen: Look, body: bytes | Raw) -> Resource:

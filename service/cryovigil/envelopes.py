@@ -18,8 +18,10 @@ from cryovigil.errors import Unreadable
 MAX_DEPTH = 100
 _BOM = b"\xef\xbb\xbf"
 _TARGET = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-._~]{1,128})(?:/_history/([^/?]+))?")
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_BRACKETS = re.compile(rb"[\[\]{}]")
+_STRING = re.compile(rb'"[^"]*"')
+_BRACES = bytes.maketrans(b"[]", b"{}")
+_NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
+_TOO_DEEP = re.compile(rb"\{{%d}" % (MAX_DEPTH + 1))
 
 
 class Entry(Struct, frozen=True):
@@ -95,14 +97,22 @@ def check_depth(value: bytes) -> None:
 
     Fewer opening brackets than that cannot be deeper, which spares nearly every record the scan.
     """
-    if value.count(b"{") + value.count(b"[") <= MAX_DEPTH:
-        return
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", value)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
-    if deepest > MAX_DEPTH:
+    if value.count(b"{") + value.count(b"[") > MAX_DEPTH and _nests_too_deep(value):
         raise Unreadable("too-deep")
+
+
+def _nests_too_deep(value: bytes) -> bool:
+    """Takes the innermost pairs away, level by level, once everything but brackets is gone.
+
+    No step of it is Python's own loop: a Bundle of megabytes must not hold the event loop.
+    """
+    text = value.replace(rb"\\", b"").replace(rb"\"", b"")
+    text = _STRING.sub(b"", text.translate(_BRACES, _NO_BRACKETS).replace(b'""', b""))
+    if _TOO_DEEP.search(text):
+        return True
+    for _ in range(MAX_DEPTH):
+        text = text.replace(b"{}", b"")
+    return b"{}" in text
 
 
 def _read(value: bytes) -> _Envelope:

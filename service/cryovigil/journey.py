@@ -6,8 +6,9 @@ same cards whichever way they came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -29,7 +30,7 @@ class Journey(Struct, frozen=True):
     """What every answer depends on besides the patient.
 
     also: by concept, those it counts as too; secret: keys the card ids; public_url: where links
-    lead.
+    lead; on_failure: told a rule's id and the class of the error where a rule raises.
     """
 
     book: Rulebook
@@ -39,6 +40,7 @@ class Journey(Struct, frozen=True):
     secret: bytes
     public_url: str
     language: str = "en"
+    on_failure: Callable[[str, str], None] | None = None
 
     def assess(
         self, readings: Iterable[AnyReading], as_of: datetime, incomplete: Iterable[str] = ()
@@ -52,8 +54,8 @@ class Journey(Struct, frozen=True):
             self.book.parameters_on(instant.today),
             concepts=self.book.concepts,
         )
-        answers = {rule.id: self.book.ask(rule, facts) for rule in self.book.rules}
-        return Assessed(facts=facts, answers=answers)
+        ask = partial(self.book.ask, facts=facts, on_failure=self.on_failure)
+        return Assessed(facts=facts, answers={rule.id: ask(rule) for rule in self.book.rules})
 
     def changes(
         self,

@@ -22,6 +22,7 @@ class Metrics:
         build = Gauge("cryovigil_build_info", "The version", ["version"], registry=registry)
         build.labels(__version__).set(1)
         self._intake(registry)
+        self._journey(registry)
         self._group(registry)
         self._delivery(registry)
 
@@ -57,6 +58,14 @@ class Metrics:
             "cryovigil_consumer_lag_records",
             "Records not handled yet",
             ["topic", "partition"],
+            registry=registry,
+        )
+
+    def _journey(self, registry: CollectorRegistry) -> None:
+        self.rule_failures = Counter(
+            "cryovigil_rule_failures_total",
+            "Answers that a rule could not give because of a bug; alert on any",
+            ["rule"],
             registry=registry,
         )
 

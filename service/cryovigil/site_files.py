@@ -1,9 +1,10 @@
-"""The files a site mounts: what it declares complete, and where each topic comes from."""
+"""The files a site mounts: its codes, what it declares complete, where each topic comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,13 +14,14 @@ from cryovigil import strict_yaml
 from cryovigil.decode import Source
 from cryovigil.errors import RulebookInvalid, SettingsInvalid
 from cryovigil.facts.coverage import NONE, Coverage, CoverageClass
+from cryovigil.normalize.tables import Tables, load_tables
 from cryovigil.settings import Settings
 
 T = TypeVar("T")
 
 
 class _Declared(Struct, frozen=True, forbid_unknown_fields=True, rename={"name": "class"}):
-    """One row of SITE__COVERAGE. system: the source it holds for; only the default one so far."""
+    """One row of SITE__COVERAGE. system: the source it holds for, which is not offered yet."""
 
     name: CoverageClass
     complete_from: date
@@ -42,6 +44,11 @@ def coverage(settings: Settings) -> Coverage:
         return NONE
     found: dict[str, date] = {}
     for row in _read(path, list[_Declared], "CRYOVIGIL_SITE__COVERAGE"):
+        if row.system is not None:  # read for every source, it would call absence a no elsewhere
+            raise SettingsInvalid(
+                f"CRYOVIGIL_SITE__COVERAGE: {path.name}: system: not offered yet; a row holds for "
+                "every source, so declare only what all of them give in full"
+            )
         found[row.name] = max(row.complete_from, found.get(row.name, row.complete_from))
     return Coverage(**found)
 
@@ -60,6 +67,17 @@ def sources(settings: Settings) -> Mapping[str, Source]:
             system=row.system, issuer=row.issuer, tenant=row.tenant, base=row.base
         )
     return found
+
+
+def tables(settings: Settings, root: Traversable) -> Tables:
+    """The shipped mappings under `root` with the site's own codes."""
+    site = settings.mappings.site
+    try:
+        return load_tables(root, site)
+    except RulebookInvalid as error:
+        if site is None or not str(error).startswith(f"{site.name}: "):
+            raise
+        raise SettingsInvalid(f"CRYOVIGIL_MAPPINGS__SITE: {error}") from None
 
 
 def opt_out_tags(settings: Settings) -> frozenset[tuple[str, str]]:

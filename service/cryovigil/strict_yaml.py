@@ -31,6 +31,15 @@ class _Loader(yaml.CSafeLoader):
             raise yaml.MarkedYAMLError(problem="duplicate key", problem_mark=_repeated(node))
         return mapping
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A scalar that only looks like a date or a number is refused where it stands."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError:
+            raise yaml.MarkedYAMLError(
+                problem="no such date or number", problem_mark=node.start_mark
+            ) from None
+
 
 def files(folder: Traversable | Path) -> list[Traversable | Path]:
     """The YAML files of a folder, by name."""

@@ -71,6 +71,9 @@ def fold(known: Head | None, update: Update) -> Update | None:
         )
     if known.deletion and not known.version.stated and known.feed == update.feed:
         return update if update.version.offset > known.version.offset else None
+    if known.deletion and known.version.stated:
+        # A late duplicate of what was deleted has its version, and a later offset.
+        return update if _stated(update.version) > _stated(known.version) else None
     return update if update.version > known.version else None
 
 
@@ -192,6 +195,10 @@ def head_of(update: Update, content: int = 0) -> Head:
         deletion=update.deletion,
         content=content,
     )
+
+
+def _stated(version: Version) -> tuple[int, int]:
+    return version.number, version.updated
 
 
 def _instant(reading: AnyReading) -> datetime:

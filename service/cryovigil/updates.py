@@ -63,13 +63,16 @@ class Reader(Struct, frozen=True):
         identity = f"{source.key}|{reference}"
         version = _version(seen, offset, self.site.zone)
         listed = unmapped(seen, self.tables) if self.listing else ()
-        if _in_error(seen) or not watched(seen, self.tables):
+        in_error, ours = _in_error(seen), watched(seen, self.tables)
+        if in_error or not ours:
             return Update(
                 identity=identity,
                 key=key_of(identity),
                 version=version,
                 feed=feed,
-                cause=_ENTERED_IN_ERROR if _in_error(seen) else "corrected",
+                patient=_subject(seen, source, entry) if listed else None,
+                cause=_ENTERED_IN_ERROR if in_error else "corrected",
+                in_error=in_error and ours,
                 unmapped=listed,
             )
         patient = _patient(seen, reference, source, entry)
@@ -83,6 +86,7 @@ class Reader(Struct, frozen=True):
             readings=readings,
             replaces=replaces,
             cause=cause,
+            in_error=cause == _ENTERED_IN_ERROR,
             anchor=any(self._is_anchor(r) for r in readings),
             unmapped=listed,
         )
@@ -142,11 +146,15 @@ def _version(seen: Look, offset: int, zone: tzinfo) -> Version:
 def _patient(seen: Look, reference: str, source: Source, entry: Entry) -> str:
     if seen.resource_type == "Patient":
         return reference
-    subject = seen.subject.reference if seen.subject else None
-    patient = resolve(subject, source, entry.aliases, "Patient")
+    patient = _subject(seen, source, entry)
     if patient is None:
         raise Unreadable("no-subject")
     return patient
+
+
+def _subject(seen: Look, source: Source, entry: Entry) -> str | None:
+    subject = seen.subject.reference if seen.subject else None
+    return resolve(subject, source, entry.aliases, "Patient")
 
 
 def _in_error(seen: Look) -> bool:

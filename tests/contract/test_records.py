@@ -23,6 +23,7 @@ from tests.support.open_stores import (
 )
 
 from cryovigil.adapters.ports import DeadLetter, DeadLetterRow
+from cryovigil.normalize.readings import key_of
 from cryovigil.rules.needs import Need
 
 SECOND = timedelta(seconds=1)
@@ -168,7 +169,17 @@ async def test_the_owner_of_a_replaced_result_is_told(store: AnyStore) -> None:
     await keep(store, kept("1", (result("1", "c4", NOW),), key), kept("2"))
     names = {"lab|Observation/1", "lab|Observation/2", "lab|Observation/3"}
     async with store.transaction() as tx:
-        assert await tx.replaced_by(names) == {"lab|Observation/1": key}
+        assert await tx.replaced_by(names, ()) == {"lab|Observation/1": key}
+
+
+async def test_the_owner_of_what_a_stored_result_replaces_is_told(store: AnyStore) -> None:
+    key = await key_of_patient(store)
+    new = (result("2", "c4", NOW),)
+    second = kept("2", new, key, replaces=("lab|Observation/1",))
+    await filled(store, kept("1", (result("1", "c4", NOW),), key), second)
+    async with store.transaction() as tx:
+        assert await tx.replaced_by((), {second.update.key}) == {"lab|Observation/1": key}
+        assert await tx.replaced_by((), {key_of("lab|Observation/1")}) == {}
 
 
 async def test_a_tie_makes_the_record_incomplete_until_a_newer_version(store: AnyStore) -> None:

@@ -61,9 +61,14 @@ async def drop_postgres(server: str, url: str) -> None:
 
 def new_sqlite(folder: Path) -> str:
     """The URL of a migrated file."""
-    url = f"sqlite:///{folder / 'cryovigil.db'}"
+    url = sqlite_url(folder)
     schema.migrate(url)
     return url
+
+
+def sqlite_url(folder: Path) -> str:
+    """The URL of a file that is not there yet: the service makes and migrates it."""
+    return f"sqlite:///{folder / 'cryovigil.db'}"
 
 
 async def query(url: str, statement: str) -> list[tuple[object, ...]]:

@@ -92,3 +92,17 @@ def ehr(folder: Path, port: int = 0) -> Iterator[Ehr]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def of_rule(receiver: Ehr, rule: str) -> list[Any]:
+    """The events that announce a card of the rule."""
+    return [
+        event
+        for event in receiver.events()
+        for card in event["data"]["cards"]
+        if card["source"]["topic"]["code"] == rule
+    ]
+
+
+def retracted(receiver: Ehr) -> list[Any]:
+    return [event for event in receiver.events() if event["type"].endswith("retracted.v1")]

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryovigil import logs, settings
-from cryovigil.app import build
+from cryovigil.app import World, build
 
 
 class FileClock:
@@ -27,4 +27,4 @@ class FileClock:
 if __name__ == "__main__":
     given = settings.load()
     logs.configure(given.log.level)
-    sys.exit(asyncio.run(build(given, FileClock(Path(sys.argv[1]))).run()))
+    sys.exit(asyncio.run(build(given, World(clock=FileClock(Path(sys.argv[1])))).run()))

@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from tests.support.broker import free_port
+from tests.support.ehr import Ehr
 
 WAIT_S = 60.0
 
@@ -86,14 +87,40 @@ class Service:
                 await asyncio.sleep(0.05)
 
 
+def settings(address: str, topic: str, database: str, receiver: Ehr | None) -> dict[str, str]:
+    """One topic, one group and one database for each test."""
+    sink = {"CRYOVIGIL_EHR__SINK": "none"}
+    if receiver is not None:
+        sink = {"CRYOVIGIL_EHR__SINK": "cloudevents", "CRYOVIGIL_EHR__URL": receiver.url}
+    return {
+        "CRYOVIGIL_KAFKA__BOOTSTRAP_SERVERS": address,
+        "CRYOVIGIL_KAFKA__TOPICS": topic,
+        "CRYOVIGIL_KAFKA__GROUP_ID": f"group-{topic}",
+        "CRYOVIGIL_DATABASE_URL": database,
+        **sink,
+    }
+
+
 @contextmanager
 def serve(
-    settings: Mapping[str, str], folder: Path, clock: Path | None = None
+    settings: Mapping[str, str],
+    folder: Path,
+    clock: Path | None = None,
+    fault: Sequence[str] = (),
+    rule_bug: Sequence[str] = (),
 ) -> Iterator[Service]:
-    """A serving process, ended at the latest here. clock: a file that says what time it is."""
+    """A serving process, ended at the latest here.
+
+    clock: a file that says what time it is; fault: where it fails, as serve_with_faults.py says;
+    rule_bug: the module of a rule that raises, and with what message.
+    """
     command = [sys.executable, "-m", "cryovigil", "serve"]
     if clock is not None:
-        command = [sys.executable, str(Path(__file__).with_name("serve_with_clock.py")), str(clock)]
+        command = _script("serve_with_clock.py", str(clock))
+    if fault:
+        command = _script("serve_with_faults.py", *fault)
+    if rule_bug:
+        command = _script("serve_with_rule_bug.py", *rule_bug)
     service = Service(settings, folder, command)
     try:
         yield service
@@ -101,3 +128,8 @@ def serve(
         if service.process.poll() is None:
             service.process.kill()
         service.process.wait()
+
+
+def _script(name: str, *arguments: str) -> list[str]:
+    """A script of this folder. -P: its neighbors must not be imported in place of libraries."""
+    return [sys.executable, "-P", str(Path(__file__).with_name(name)), *arguments]

@@ -33,6 +33,7 @@ class ShortForm:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Sequence[AnyReading], frozenset[str], datetime]] = []
         self.coverage: Coverage | None = None
+        self.failures: set[tuple[str, str]] = set()
 
     def read(self, value: bytes, feed: str, offset: int) -> Iterator[Update | Unreadable]:
         try:
@@ -262,6 +263,14 @@ def test_without_a_rulebook_nothing_is_written(desk: Desk) -> None:
     ran = CliRunner().invoke(app, [str(desk.file("one.json", row(1)))])
     assert isinstance(ran.exception, RulebookInvalid)
     assert ran.stdout == ""
+
+
+def test_a_rule_that_failed_is_said_and_the_rest_is_answered(desk: Desk) -> None:
+    desk.core.failures.add(("hcv-search", "KeyError"))
+    ran = desk.run(desk.file("one.json", row(1)))
+    assert ran.exit_code == 1
+    assert ran.stderr == "rule hcv-search failed with KeyError: it could not tell\n"
+    assert json.loads(ran.stdout)["patients"]
 
 
 def test_text_shows_cards_reasons_and_what_was_unreadable_as_text(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -49,15 +49,20 @@ class FakeCasework:
         topic: str,
         partition: int,
         offset: int,
-    ) -> tuple[list[Update], list[DeadLetter], Mapping[str, int]]:
+    ) -> Iterator[Update | DeadLetter | None]:
         if offset in self.failures:
             raise ValueError("a bug")
         name = f"{topic}/{partition}/{offset}"
         update = Update(identity=name, key=offset, version=Version(), anchor=value == b"anchor")
-        return [update], [], {"ok": 1}
+        yield update
 
     async def handle(
-        self, tx: Transaction, updates: list[Update], letters: list[DeadLetter], at: datetime
+        self,
+        tx: Transaction,
+        updates: list[Update],
+        letters: list[DeadLetter],
+        at: datetime,
+        event_at: datetime | None,
     ) -> None:
         assert isinstance(tx, FakeTransaction)
         if self.gate is not None:

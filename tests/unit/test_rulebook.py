@@ -12,7 +12,7 @@ import pytest
 from tests.support.cases import MAPPINGS, facts_of
 from tests.support.rulebooks import MODULE, RULE, SmallBook, small as small  # noqa: PLC0414
 
-from cryovigil.errors import RulebookInvalid
+from cryovigil.errors import RulebookInvalid, SettingsInvalid
 from cryovigil.rules import CannotTell, Fired
 from cryovigil.rules.book import defects, load_rulebook
 from cryovigil.rules.needs import Need, need, union
@@ -60,10 +60,12 @@ def test_facts_get_their_numbers_and_lists_by_module(small: SmallBook) -> None:
     assert book.concepts == {"results": {"renal": ("purpura",)}}
 
 
-def test_a_concept_that_counts_as_a_needed_one_is_needed_too(small: SmallBook) -> None:
+def test_the_person_and_what_counts_as_a_needed_concept_are_needed_too(small: SmallBook) -> None:
+    # Age, death and a wish for no cards decide over every card.
     assert small.load().needs == {
         "cryoglobulin quantity": Need(whole=True),
         "palpable purpura": Need(whole=False, days=30),
+        "patient": Need(whole=True),
         "purpura": Need(whole=False, days=30),
     }
 
@@ -96,7 +98,7 @@ def test_a_rule_that_is_switched_off_is_left_out_with_its_needs(small: SmallBook
 
 
 def test_a_rule_that_does_not_exist_cannot_be_switched_off(small: SmallBook) -> None:
-    with pytest.raises(RulebookInvalid, match="no rule 'smal-rule' to switch off"):
+    with pytest.raises(SettingsInvalid, match=r"RULES__DISABLED: .* none of: small-rule$"):
         small.load("smal-rule")
 
 

@@ -87,6 +87,12 @@ def test_an_older_version_after_the_deletion_does_not_revive_the_resource() -> N
     )
 
 
+def test_a_late_duplicate_of_what_was_deleted_does_not_revive_it() -> None:
+    # The deletion takes the version of what it deletes and beats it; offsets do not decide here.
+    gone = update(None, offset=11, deletion=True)
+    assert values([update(80, 5, 10), gone, update(80, 5, 12)]) == []
+
+
 def test_a_newer_version_after_the_deletion_does() -> None:
     gone = update(None, offset=11, deletion=True)
     assert values([update(80, 5, 10), gone, update(70, 6, 12)]) == [70]

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from cryovigil.decode import Source
 from cryovigil.errors import Unreadable
@@ -211,13 +212,19 @@ def test_an_absurd_number_in_a_member_nobody_reads_is_not_judged() -> None:
 
 def test_entered_in_error_leaves_no_readings() -> None:
     found = update(observation(status="entered-in-error"))
-    assert (found.readings, found.cause) == ((), "entered-in-error")
+    assert (found.readings, found.cause, found.in_error) == ((), "entered-in-error", True)
+
+
+def test_an_error_is_kept_only_where_its_code_is_watched() -> None:
+    # Its original may still come; of what nobody watches nothing has to be remembered.
+    assert update(observation(status="entered-in-error")).watched
+    assert not update(observation("00000-0", status="entered-in-error")).watched
 
 
 def test_a_condition_entered_in_error_leaves_no_readings() -> None:
     status = {"coding": [{"code": "entered-in-error"}]}
     found = update(condition("D69.0", verificationStatus=status))
-    assert (found.readings, found.cause) == ((), "entered-in-error")
+    assert (found.readings, found.cause, found.watched) == ((), "entered-in-error", True)
 
 
 def test_the_version_is_number_then_update_then_offset() -> None:
@@ -301,3 +308,17 @@ def test_a_time_that_is_none_is_unreadable_and_names_the_patient_only_to_the_sto
     (found,) = read(observation(effectiveDateTime=time))
     assert isinstance(found, Unreadable)
     assert (str(found), found.patient) == ("unreadable-time", "Patient/7")
+
+
+def test_a_listed_code_that_is_not_watched_names_its_patient() -> None:
+    listing = replace(reader(), listing=True)
+    body = json.dumps(observation("00000-0")).encode()
+    (found,) = listing.read(body, None, OWN, "t/0", 5)
+    assert isinstance(found, Update)
+    assert (found.patient, found.readings, found.unmapped) == (
+        "Patient/7",
+        (),
+        ((LOINC, "00000-0"),),
+    )
+    unlisted = update(observation("00000-0"))
+    assert (unlisted.patient, unlisted.unmapped) == (None, ())

@@ -7,8 +7,8 @@ versions are kept and each touched patient goes through the journey.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -46,6 +46,13 @@ class Announcing(Struct, frozen=True):
     expiry: Mapping[str, timedelta]
 
 
+class Moment(Struct, frozen=True):
+    """When a slice is evaluated, and when the oldest event of it was produced, if any was."""
+
+    at: datetime
+    event_at: datetime | None = None
+
+
 class Casework:
     """Reads records without I/O, and handles what they say inside a transaction.
 
@@ -77,33 +84,27 @@ class Casework:
         topic: str,
         partition: int,
         offset: int,
-    ) -> tuple[list[Update], list[DeadLetter], Mapping[str, int]]:
-        """The updates of one record, a dead letter for each part of it that cannot be read."""
+    ) -> Iterator[Update | DeadLetter | None]:
+        """What each entry of one record says, entry by entry.
+
+        None is none of ours; what cannot be read becomes a dead letter, the others still count.
+        """
         source = self._sources.get(topic) or self._sources[""]
-        updates: list[Update] = []
-        letters: list[DeadLetter] = []
-        counts: Counter[str] = Counter()
         for read in self._reader.read(value, key, source, f"{topic}/{partition}", offset):
-            if read is None:
-                counts["ignored"] += 1
-            elif isinstance(read, Unreadable):
-                letters.append(
-                    DeadLetter(
-                        topic=topic,
-                        partition=partition,
-                        offset=offset,
-                        reason=read.reason,
-                        key=key,
-                        value=value,
-                        headers=headers,
-                        patient=_key(source, read.patient),
-                        at=self._now(),
-                    )
-                )
-            else:
-                updates.append(read)
-                counts["ok" if read.readings else "ignored"] += 1
-        return updates, letters, counts
+            if not isinstance(read, Unreadable):
+                yield read
+                continue
+            yield DeadLetter(
+                topic=topic,
+                partition=partition,
+                offset=offset,
+                reason=read.reason,
+                key=key,
+                value=value,
+                headers=headers,
+                patient=_key(source, read.patient),
+                at=self._now(),
+            )
 
     async def handle(
         self,
@@ -111,30 +112,36 @@ class Casework:
         updates: Sequence[Update],
         letters: Sequence[DeadLetter],
         at: datetime,
+        event_at: datetime | None = None,
     ) -> None:
-        """Keeps a slice and everything that follows from it. Raises Unavailable to try again."""
+        """Keeps a slice and everything that follows from it. Raises Unavailable to try again.
+
+        event_at: when the oldest of its records was produced.
+        """
         if letters:
             await tx.add_dead_letters(letters)
         causes = await self._keep(tx, updates)
         for letter in letters:
             if letter.patient is not None:
                 causes.setdefault(letter.patient, {})
-        await self._evaluate(tx, causes, at)
+        await self._evaluate(tx, causes, Moment(at, event_at))
 
     async def drain(self, tx: Transaction, now: datetime, limit: int) -> int:
         """Asks again for patients whose answers change by time alone; how many there were."""
         patients = await tx.lock_due(now, limit)
-        await self._evaluate(tx, {patient: {} for patient in patients}, now)
+        await self._evaluate(tx, {patient: {} for patient in patients}, Moment(now))
         return len(patients)
 
     async def _keep(self, tx: Transaction, updates: Sequence[Update]) -> Causes:
         keys = {update.key for update in updates}
         known = await tx.known(keys)
-        # What is irrelevant and not stored says nothing; a deletion leaves a tombstone.
-        told = [u for u in updates if u.readings or u.deletion or u.identity in known]
+        # What is irrelevant and known neither from the store nor from this slice says nothing.
+        watched = known.keys() | {u.identity for u in updates if u.watched}
+        told = [u for u in updates if u.identity in watched]
         if not told:
             return {}
-        replaced = await tx.replaced_by({r for u in told for r in u.replaces})
+        stored = {u.key for u in told if u.identity in known}
+        replaced = await tx.replaced_by({r for u in told for r in u.replaces}, stored)
         owners = {k.patient for k in known.values() if k.patient} | set(replaced.values())
         locked = await tx.lock({p for u in told if (p := _source_patient(u))})
         await tx.lock_keys(owners)
@@ -143,39 +150,39 @@ class Casework:
             raise Unavailable("a resource moved to another patient meanwhile")
         keys_by_patient = {patient: row.key for patient, row in locked.items()}
         kept, causes = _folded(told, again, keys_by_patient)
-        for update in told:
-            for identity in update.replaces:
-                if identity in replaced and replaces(update):
-                    reference = identity.rpartition("|")[2]
-                    causes.setdefault(replaced[identity], {})[reference] = "corrected"
+        corrected = {r for u in told if replaces(u) for r in u.replaces}
+        for identity, patient in replaced.items():
+            cause = "corrected" if identity in corrected else "answered"
+            causes.setdefault(patient, {})[identity.rpartition("|")[2]] = cause
         await tx.keep(kept)
         return causes
 
-    async def _evaluate(self, tx: Transaction, causes: Causes, at: datetime) -> None:
+    async def _evaluate(self, tx: Transaction, causes: Causes, moment: Moment) -> None:
         """Each patient once, in key order."""
         rows = await tx.lock_keys(causes)
         patients = sorted(key for key, row in rows.items() if row.anchored)
         if not patients:
             return
-        records = await tx.records(patients, self._needs, at)
+        records = await tx.records(patients, self._needs, moment.at)
         known = await tx.cards(patients)
         due: dict[PatientKey, datetime | None] = {}
         for patient in patients:
             record = records[patient]
-            assessed = self._journey.assess(record.readings, at, record.incomplete)
+            assessed = self._journey.assess(record.readings, moment.at, record.incomplete)
             made = self._journey.changes(
                 assessed, known.get(patient, ()), record.identity, causes[patient]
             )
             due[patient] = assessed.changes_at
             for change in made:
-                await self._write(tx, patient, record.identity, change, at)
+                await self._write(tx, patient, record.identity, change, moment)
+            await asyncio.sleep(0)  # the event loop may not wait for a whole slice of patients
         await tx.set_due(due)
 
     async def _write(
-        self, tx: Transaction, patient: PatientKey, identity: str, change: Change, at: datetime
+        self, tx: Transaction, patient: PatientKey, identity: str, change: Change, moment: Moment
     ) -> None:
         """The card's new state and, where the EHR has to know, the event it is owed."""
-        await tx.put_card(patient, change.after, change.reason, at)
+        await tx.put_card(patient, change.after, change.reason, moment.at)
         announcing = self._announcing
         if announcing is None or not change.push:
             return
@@ -189,7 +196,7 @@ class Casework:
             source=announcing.origin,
             subject=_subject(identity),
             sequence=sequence,
-            time=at,
+            time=moment.at,
         )
         # A retraction never grows stale: the EHR must hear of it however late.
         wait = announcing.expiry.get(change.after.rule) if kind != "retracted" else None
@@ -202,8 +209,9 @@ class Casework:
                 sequence=sequence,
                 kind=kind,
                 body=body,
-                created_at=at,
-                expires_at=at + wait if wait else None,
+                created_at=moment.at,
+                event_at=moment.event_at,
+                expires_at=moment.at + wait if wait else None,
             )
         )
 

@@ -135,12 +135,7 @@ class PartitionWork:
             await self._wake.wait()
             self._wake.clear()
             while self._queue and not self._closing:
-                taken = await take(
-                    self._queue,
-                    self._tools.casework,
-                    self._tools.max_record_bytes,
-                    self._tools.clock,
-                )
+                taken = await self._take()
                 try:
                     kept = await self._keep(claim, taken)
                 except Unavailable as error:
@@ -165,7 +160,8 @@ class PartitionWork:
         async with tools.store.transaction() as tx:
             if not await tx.advance(claim, taken.next_offset):
                 return False
-            await tools.casework.handle(tx, taken.updates, taken.letters, tools.clock.now())
+            now = tools.clock.now()
+            await tools.casework.handle(tx, taken.updates, taken.letters, now, taken.event_at)
         tools.metrics.slice_seconds.observe(time.perf_counter() - began)
         return True
 
@@ -177,8 +173,9 @@ class PartitionWork:
         metrics.consumed.labels(topic).inc(taken.records)
         metrics.slice_records.observe(taken.records)
         metrics.last_progress.set(time.time())
-        for outcome, count in taken.counts.items():
-            metrics.processed.labels(topic, outcome).inc(count)
+        metrics.processed.labels(topic, "ok").inc(taken.ok)
+        metrics.processed.labels(topic, "ignored").inc(taken.ignored)
+        metrics.processed.labels(topic, "dead_letter").inc(len(taken.letters))
         for letter in taken.letters:
             metrics.dead_letters.labels(letter.reason).inc()
         highwater = self._consumer.highwater(self._where) if self._assigned() else None

@@ -173,8 +173,14 @@ class Transaction(Protocol):
         """Replaces what is stored of each resource; marks patients anchored."""
         ...
 
-    async def replaced_by(self, identities: Collection[str]) -> Mapping[str, PatientKey]:
-        """Of results that others say they replace: the patient each stored one belongs to."""
+    async def replaced_by(
+        self, identities: Collection[str], keys: Collection[int]
+    ) -> Mapping[str, PatientKey]:
+        """The patient each replaced result belongs to, by its identity.
+
+        identities: those that new versions name; keys: of resources whose stored versions may
+        replace others, which count again where they do so no longer.
+        """
         ...
 
     async def records(

@@ -1,7 +1,7 @@
 """A slice: records of one partition that are read together and committed together.
 
-Bounded by what a transaction should hold and by how long reading may take, and read in short
-stretches, so that the event loop is never held for long.
+Bounded by what a transaction should hold and by how long reading may take, and read entry by entry
+in short turns, so that neither many records nor one large Bundle hold the event loop for long.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Protocol
 
 from aiokafka import ConsumerRecord
@@ -24,6 +24,7 @@ MAX_ANCHORS = 200
 MAX_RECORDS = 5_000
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DECODING_S = 0.050
+LATEST_MS = 253_402_300_800_000  # the year 10000, which no datetime holds
 YIELD_AFTER_S = 0.005  # the event loop's p99 lag may be 20 ms, and it has other work as well
 
 
@@ -38,26 +39,88 @@ class Casework(Protocol):
         topic: str,
         partition: int,
         offset: int,
-    ) -> tuple[list[Update], list[DeadLetter], Mapping[str, int]]: ...
+    ) -> Iterator[Update | DeadLetter | None]: ...
 
     async def handle(
-        self, tx: Transaction, updates: list[Update], letters: list[DeadLetter], at: datetime
+        self,
+        tx: Transaction,
+        updates: list[Update],
+        letters: list[DeadLetter],
+        at: datetime,
+        event_at: datetime | None,
     ) -> None: ...
 
 
 class Slice(Struct):
-    """Records of one partition that are committed together. next_offset: the one after them."""
+    """Records of one partition that are committed together. next_offset: the one after them.
+
+    ok, ignored: entries that say something, and those that are none of ours; oldest_ms: the
+    earliest time that Kafka has of a record.
+    """
 
     next_offset: int
     records: int = 0
     size: int = 0
     anchors: int = 0
+    ok: int = 0
+    ignored: int = 0
+    oldest_ms: int | None = None
     updates: list[Update] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
 
+    @property
     def is_full(self) -> bool:
         return self.anchors >= MAX_ANCHORS or self.records >= MAX_RECORDS or self.size >= MAX_BYTES
+
+    @property
+    def event_at(self) -> datetime | None:
+        """When the oldest of the records was produced, where a producer's clock can be believed."""
+        if self.oldest_ms is None or not 0 <= self.oldest_ms < LATEST_MS:
+            return None
+        return datetime.fromtimestamp(self.oldest_ms / 1000, UTC)
+
+    def count(self, record: ConsumerRecord) -> None:
+        """Takes note of a record whose entries have all been added."""
+        self.next_offset = record.offset + 1
+        self.records += 1
+        self.size += len(record.value or b"")
+        if self.oldest_ms is None or record.timestamp < self.oldest_ms:
+            self.oldest_ms = record.timestamp
+
+    def add(self, read: Update | DeadLetter | None) -> None:
+        """Takes what one entry of a record says."""
+        if isinstance(read, DeadLetter):
+            self.letters.append(read)
+            return
+        if read is not None:
+            self.updates.append(read)
+            self.anchors += read.anchor
+        if read is not None and read.watched:
+            self.ok += 1
+        else:
+            self.ignored += 1
+
+
+class _Turn:
+    """How long reading has held the event loop, this time and in all."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._began = time.perf_counter()
+
+    @property
+    def spent(self) -> float:
+        return self._before + time.perf_counter() - self._began
+
+    @property
+    def is_over(self) -> bool:
+        return time.perf_counter() - self._began >= YIELD_AFTER_S
+
+    async def pass_on(self) -> None:
+        """Lets the others go first."""
+        self._before = self.spent
+        await asyncio.sleep(0)
+        self._began = time.perf_counter()
 
 
 async def take(
@@ -65,25 +128,23 @@ async def take(
 ) -> Slice:
     """Reads records off the queue until a bound is met. The queue is not empty."""
     taken = Slice(next_offset=queue[0].offset)
-    spent = 0.0
-    while queue and not taken.is_full() and spent < MAX_DECODING_S:
-        began = time.perf_counter()
-        held = 0.0
-        while queue and not taken.is_full() and held < YIELD_AFTER_S:
-            record = queue.popleft()
-            if len(record.value or b"") > max_record_bytes:
-                _add(taken, record, [], [_too_large(record, clock.now())], {})
-            else:
-                _add(taken, record, *_read(record, casework))
-            held = time.perf_counter() - began
-        spent += held
-        await asyncio.sleep(0)
+    turn = _Turn()
+    while queue and not taken.is_full and turn.spent < MAX_DECODING_S:
+        record = queue.popleft()
+        for read in _entries(record, casework, max_record_bytes, clock):
+            taken.add(read)
+            if turn.is_over:
+                await turn.pass_on()
+        taken.count(record)
+    await turn.pass_on()
     return taken
 
 
-def _read(
-    record: ConsumerRecord, casework: Casework
-) -> tuple[list[Update], list[DeadLetter], Mapping[str, int]]:
+def _entries(
+    record: ConsumerRecord, casework: Casework, max_record_bytes: int, clock: Clock
+) -> Iterator[Update | DeadLetter | None]:
+    if len(record.value or b"") > max_record_bytes:
+        return iter([_too_large(record, clock.now())])
     return casework.read(
         record.value,
         record.key,
@@ -92,23 +153,6 @@ def _read(
         record.partition,
         record.offset,
     )
-
-
-def _add(
-    taken: Slice,
-    record: ConsumerRecord,
-    updates: list[Update],
-    letters: list[DeadLetter],
-    counts: Mapping[str, int],
-) -> None:
-    taken.next_offset = record.offset + 1
-    taken.records += 1
-    taken.size += len(record.value or b"")
-    taken.updates += updates
-    taken.letters += letters
-    taken.anchors += sum(update.anchor for update in updates)
-    for outcome, count in (*counts.items(), ("dead_letter", len(letters))):
-        taken.counts[outcome] = taken.counts.get(outcome, 0) + count
 
 
 def _too_large(record: ConsumerRecord, at: datetime) -> DeadLetter:

@@ -31,7 +31,9 @@ _FEED = "evaluate"
 
 
 class Core(Protocol):
-    """The journey, with the rulebook and mappings in use."""
+    """The journey, with the rulebook and mappings in use. failures: rules that raised, and why."""
+
+    failures: set[tuple[str, str]]
 
     @property
     def digest(self) -> str:
@@ -114,6 +116,10 @@ def command(load: Callable[[Coverage], Core]) -> Callable[..., None]:
             write_text(Console(), report)
         else:
             typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        for rule, error in sorted(core.failures):
+            typer.echo(f"rule {rule} failed with {error}: it could not tell", err=True)
+        if core.failures:
+            raise typer.Exit(1)
         if report["unreadable"]:
             raise typer.Exit(SOME_UNREADABLE)
 

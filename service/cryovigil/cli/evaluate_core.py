@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cryovigil import settings as all_settings, site_files
 from cryovigil.api.advice import place
@@ -19,7 +20,6 @@ from cryovigil.facts.coverage import Coverage
 from cryovigil.journey import Journey
 from cryovigil.normalize import Site
 from cryovigil.normalize.readings import AnyReading, Update
-from cryovigil.normalize.tables import load_tables
 from cryovigil.rules import Answer, post_svr_lymphoma_search
 from cryovigil.rules.book import Rulebook, load_rulebook
 from cryovigil.updates import Reader
@@ -44,11 +44,14 @@ class Assessed(Struct, frozen=True, kw_only=True):
 
 
 class JourneyCore:
-    """Reader and journey of one run."""
+    """Reader and journey of one run. failures: rules that raised, each with the error's class."""
 
     def __init__(self, reader: Reader, journey: Journey, source: Source) -> None:
+        self.failures: set[tuple[str, str]] = set()
         self._reader = reader
-        self._journey = journey
+        self._journey = replace(
+            journey, on_failure=lambda rule, error: self.failures.add((rule, error))
+        )
         self._source = source
 
     @property
@@ -89,7 +92,7 @@ def load_core(coverage: Coverage) -> JourneyCore:
     """
     settings = all_settings.load()
     root = files("cryovigil") / "mappings"
-    tables = load_tables(root, settings.mappings.site)
+    tables = site_files.tables(settings, root)
     zone = ZoneInfo(settings.site.time_zone)
     site = Site(zone, site_files.opt_out_tags(settings))
     secret = settings.secret.get_secret_value().encode() if settings.secret else _UNKEYED

@@ -166,7 +166,7 @@ def _kidney(chart: Chart) -> Story:
         patient=chart.patient,
         title="Creatinine rises beside a cryoglobulin",
         why=(
-            "80 to 130 umol/L is 1.63 times the baseline (at least 1.5): the kidney. It is below "
+            "80 to 130 umol/L is 1.625 times the baseline (at least 1.5): the kidney. It is below "
             "2 times, so no sign of rapidly progressive failure, and HCV was searched for."
         ),
         history=(

@@ -86,6 +86,11 @@ class CodeMap:
         known = self._systems.get(system or "")
         return self._units.get((known.url, known.local(code))) if known is not None else None
 
+    @property
+    def local_units(self) -> Mapping[tuple[str, str], str]:
+        """Every unit a site declared, by URL and code."""
+        return self._units
+
     def rows(self, system: str | None, code: str) -> tuple[CodeRow, ...]:
         """Every row that matches, inactive ones too, the longest prefix first."""
         known = self._systems.get(system or "")
@@ -153,8 +158,16 @@ def load_codes(root: Traversable | Path, site: Path | None = None) -> CodeMap:
     for file in strict_yaml.files(root / "codes"):
         builder.add_shipped(file.name, file.read_bytes())
     if site is not None:
-        builder.add_site(site.name, site.read_bytes())
+        builder.add_site(site.name, read_site(site))
     return builder.build()
+
+
+def read_site(site: Path) -> bytes:
+    """The site's file. Raises RulebookInvalid where it cannot be read."""
+    try:
+        return site.read_bytes()
+    except OSError:
+        raise RulebookInvalid(f"{site.name}: the file cannot be read") from None
 
 
 class _Builder:

@@ -153,11 +153,12 @@ class Update(Struct, frozen=True, kw_only=True):
     """One version of one resource, read.
 
     identity: `source|Type/id`; key: its 8-byte hash. No readings: the resource is deleted, entered
-    in error, or says nothing that this service watches; it then only matters where an earlier
-    version is known. `cause` says why a card built on an earlier version may fall: corrected,
-    entered-in-error, deleted, refuted, answered. `replaces`: identities of results that this one
-    says it corrects. `deletion` marks a deletion, which may lack a version of its own. `feed`
-    names the partition or file the offset belongs to: offsets compare only within one feed.
+    in error, or says nothing that this service watches. `in_error` marks what would be watched,
+    were it no error: like a deletion it is kept, since its original may still come. `cause` says
+    why a card built on an earlier version may fall: corrected, entered-in-error, deleted, refuted,
+    answered. `replaces`: identities of results that this one says it corrects. `deletion` marks a
+    deletion, which may lack a version of its own. `feed` names the partition or file the offset
+    belongs to: offsets compare only within one feed.
     """
 
     identity: str
@@ -169,8 +170,14 @@ class Update(Struct, frozen=True, kw_only=True):
     replaces: tuple[str, ...] = ()
     cause: str = "answered"
     deletion: bool = False
+    in_error: bool = False
     anchor: bool = False
     unmapped: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def watched(self) -> bool:
+        """Whether it matters although no other version of the resource is known."""
+        return bool(self.readings) or self.deletion or self.in_error
 
 
 def key_of(identity: str) -> int:

@@ -17,6 +17,7 @@ _WRITTEN = re.compile(
     r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"\s?(?P<zone>Z|z|[+-]\d\d:?\d\d)?)?)?)?"
 )
+_SECONDS = len("2026-01-31T08:00:00Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +28,8 @@ def when(text: str | None, zone: tzinfo) -> When | None:
     """
     if text is None or not (text := text.strip()):
         return None
+    if known := _instant(text):
+        return known
     match = _WRITTEN.fullmatch(text)
     if match is None:
         raise Unreadable("unreadable-time")
@@ -34,6 +37,20 @@ def when(text: str | None, zone: tzinfo) -> When | None:
         return _when(match, zone)
     except ValueError:
         raise Unreadable("unreadable-time") from None
+
+
+def _instant(text: str) -> When | None:
+    """The usual spelling, `2026-01-31T08:00:00Z` or with an offset, read many times faster."""
+    if len(text) < _SECONDS or text[4] != "-" or text[7] != "-" or text[10] != "T":
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        return None
+    day = instant.date()
+    return When(day, day, instant)
 
 
 def _when(match: re.Match[str], zone: tzinfo) -> When:

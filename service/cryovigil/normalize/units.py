@@ -8,6 +8,7 @@ there is no guessing and no folding of case.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Axis: TypeAlias = Literal["cryoglobulin quantity", "cryocrit"]
 Reason: TypeAlias = Literal["unit-unknown", "unit-contradiction", "implausible"]
 
+_REMEMBERED = 4096
+_USUAL_LENGTH = 100  # longer texts are not remembered: a record could fill the memory with them
 _AXES: tuple[Axis, ...] = ("cryoglobulin quantity", "cryocrit")
 
 
@@ -62,6 +65,8 @@ class UnitTable:
         """known: spellings of any concept, to tell a foreign unit from an unreadable one."""
         self._readers = readers
         self._known = known
+        # A laboratory writes few units, and each of its results asks for one up to three times.
+        self._found = lru_cache(_REMEMBERED)(self._scale)
 
     def convert(
         self,
@@ -100,6 +105,12 @@ class UnitTable:
         other quantity beside a known one contradicts it. The site's unit stands in where the
         result has none, never for one that cannot be read.
         """
+        usual = len(unit_code or "") + len(unit_text or "") <= _USUAL_LENGTH
+        return (self._found if usual else self._scale)(concept, unit_code, unit_text, local)
+
+    def _scale(
+        self, concept: str, unit_code: str | None, unit_text: str | None, local: str | None
+    ) -> Scale | UnitProblem:
         reader = self._readers.get(concept)
         if reader is None:
             return UNKNOWN

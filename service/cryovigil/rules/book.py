@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from msgspec import Struct
 
 from cryovigil import strict_yaml
-from cryovigil.errors import RulebookInvalid
+from cryovigil.errors import RulebookInvalid, SettingsInvalid
 from cryovigil.normalize.codes import load_concepts
 from cryovigil.rules import Answer, CannotTell, Indicator, Parameters, Rule
 from cryovigil.rules.checks import fact_defects, rule_defects
@@ -41,6 +41,8 @@ T = TypeVar("T")
 _PACKAGE = "cryovigil.rules"
 _INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
 _ENGINE = ("cryovigil.facts", "cryovigil.normalize")
+# Every answer depends on the person: age, death, and whether cards are wanted at all.
+_PERSON = {"patient": Need(whole=True)}
 
 
 class BookRule(Struct, frozen=True, kw_only=True):
@@ -70,9 +72,9 @@ class BookRule(Struct, frozen=True, kw_only=True):
 class Rulebook(Struct, frozen=True, kw_only=True):
     """The rules in use, in the order of their ids, and what their facts need.
 
-    facts: the numbers and lists of the fact files; needs: by concept, what satisfies every rule;
-    engine_digest: of what an answer depends on besides the rule (facts, normalizing, mappings),
-    recorded with a card and not signed; digest: of the whole.
+    facts: the numbers and lists of the fact files; needs: by concept, what satisfies every rule,
+    and the person; engine_digest: of what an answer depends on besides the rule (facts,
+    normalizing, mappings), recorded with a card and not signed; digest: of the whole.
     """
 
     rules: tuple[BookRule, ...]
@@ -114,13 +116,15 @@ def load_rulebook(
 ) -> Rulebook:
     """The rules under `root`, answered by the modules of `package`; `disabled` ids are left out.
 
-    Raises RulebookInvalid with the first thing that is wrong.
+    Raises RulebookInvalid with the first thing that is wrong, SettingsInvalid where a rule that is
+    switched off is not there.
     """
     files_read = _Files(root, package)
     for defect in files_read.defects():
         raise RulebookInvalid(defect)
-    if unknown := sorted(disabled - files_read.rules.keys()):
-        raise RulebookInvalid(f"rules: no rule {unknown[0]!r} to switch off")
+    if disabled - files_read.rules.keys():
+        known = ", ".join(sorted(files_read.rules))
+        raise SettingsInvalid(f"CRYOVIGIL_RULES__DISABLED: names a rule that is none of: {known}")
     return _bound(files_read, disabled)
 
 
@@ -195,7 +199,7 @@ def _bound(read: _Files, disabled: frozenset[str]) -> Rulebook:
     return Rulebook(
         rules=rules,
         facts=FactTables(read.facts),
-        needs=with_specific(union(rule.needs for rule in rules), read.concepts),
+        needs=with_specific(union([_PERSON, *(rule.needs for rule in rules)]), read.concepts),
         engine_digest=engine,
         digest=_digest([engine.encode(), *(rule.digest.encode() for rule in rules)]),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
@@ -23,6 +24,7 @@ HEAD = "0001"
 SQLITE = "sqlite:///"
 _LOCK = 0x6372796F  # the advisory lock of our migrations: "cryo"
 _WAIT_S = 30
+_PAUSE_S = 0.05
 _REVISION = "SELECT version_num FROM alembic_version"
 
 
@@ -58,7 +60,7 @@ def script(dialect: str, revision: str | None) -> str:
 def _migrate_sqlite(path: Path) -> None:
     try:
         with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             for statement in _statements(script("sqlite", _noted(connection))):
@@ -66,6 +68,20 @@ def _migrate_sqlite(path: Path) -> None:
             connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
         raise Unavailable(f"database: {error.sqlite_errorname}") from None
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches the journal. While another process does the same SQLite refuses without waiting."""
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _sqlite_revision(path: Path) -> str | None:

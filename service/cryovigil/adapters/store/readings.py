@@ -22,6 +22,7 @@ _FORGET = "DELETE FROM reading WHERE resource_key = $1 AND identity = $2"
 _FORGET_REPLACED = "DELETE FROM replacement WHERE by_key = $1 AND by_identity = $2"
 _REPLACE = """INSERT INTO replacement (replaced_key, replaced, by_key, by_identity)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"""
+_REPLACED = "SELECT replaced FROM replacement WHERE by_key = ANY($1::bigint[])"
 _ANCHOR = """UPDATE patient SET anchored = true
     WHERE patient_key = ANY($1::bigint[]) AND NOT anchored"""
 _OWNERS = """SELECT identity, patient_key FROM reading
@@ -96,11 +97,16 @@ class Readings:
                 raise Unavailable("database: a resource changed meanwhile")
         return [(wanted[identity], identity) for identity in stored]
 
-    async def replaced_by(self, identities: Collection[str]) -> Mapping[str, PatientKey]:
-        if not identities:
+    async def replaced_by(
+        self, identities: Collection[str], keys: Collection[int]
+    ) -> Mapping[str, PatientKey]:
+        names = set(identities)
+        if keys:
+            names |= {name for (name,) in await self._session.fetch(_REPLACED, list(keys))}
+        if not names:
             return {}
-        found = await self._session.fetch(_OWNERS, [key_of(i) for i in identities])
-        return {identity: patient for identity, patient in found if identity in identities}
+        found = await self._session.fetch(_OWNERS, [key_of(name) for name in names])
+        return {identity: patient for identity, patient in found if identity in names}
 
     async def records(
         self, patients: Collection[PatientKey], needs: Mapping[str, Need], as_of: datetime
