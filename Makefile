@@ -1,21 +1,26 @@
 # Two commands need nothing but Python 3.11 and the package index:
 #   make run     the product at work: broker, service, EHR simulator, synthetic patients
 #   make test    every test, on SQLite, a real PostgreSQL and a Kafka broker
-# The others are for development: check, lock, clean.
+# The others are for development: check, lock, clean, and
+#   make bench   what the service costs on this machine (docs/performance.md)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: run test check lock clean
+.PHONY: run test bench check lock clean
 
 run: $(VENV)/.installed-demo
 	$(BIN)/cryovigil demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
