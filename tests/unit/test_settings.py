@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
 from cryovigil.errors import SettingsInvalid
-from cryovigil.settings import Settings, load
+from cryovigil.settings import Settings, known_names, load
+from cryovigil.settings.parts import Part
 
 
 @pytest.fixture(autouse=True)
@@ -182,3 +186,24 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
         EHR__TOKEN="canary7",
     )
     assert "canary7" not in repr(settings)
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `(CRYOVIGIL_\w+)` \| (?:`([^`]*)` )?\|", page, re.MULTILINE)
+    assert dict(rows) == dict(_defaults(Settings()))
+    assert len(rows) == len(known_names())
+
+
+def _defaults(part: BaseModel, prefix: str = "CRYOVIGIL_") -> Iterator[tuple[str, str]]:
+    """Each setting with its default as an operator would write it."""
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Part):
+            yield from _defaults(value, f"{prefix}{name.upper()}__")
+            continue
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        written = {"None": "", "True": "true", "False": "false"}.get(text, text)
+        yield f"{prefix}{name.upper()}", written
