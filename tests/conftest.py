@@ -22,20 +22,14 @@ ACCOUNT = pytest.StashKey["Account"]()
 
 
 class Account:
-    """How many tests of each kind passed, and which were left out.
+    """How many tests of each kind passed, and which were left out: told by their reports alone.
 
-    kinds: by node id, the markers of KINDS that the test carries.
+    Tests run in several processes, and only the reports come to the one that keeps the account.
     """
 
     def __init__(self) -> None:
-        self.kinds: dict[str, frozenset[str]] = {}
         self.passed: Counter[str] = Counter()
         self.left_out: list[str] = []
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in session.items:
-            names = {marker.name for marker in item.iter_markers()}
-            self.kinds[item.nodeid] = frozenset(names & KINDS.keys())
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
@@ -45,7 +39,7 @@ class Account:
         if report.skipped:
             self.left_out.append(report.nodeid)
         elif report.when == "call" and report.passed:
-            self.passed.update(self.kinds[report.nodeid])
+            self.passed.update(KINDS.keys() & report.keywords.keys())
 
     def complaints(self) -> list[str]:
         """Why this run may not count as complete, one line a reason."""
@@ -72,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if hasattr(session.config, "workerinput"):  # one of several processes has seen a part only
+        return
     complete = not session.config.stash[ACCOUNT].complaints()
     if os.environ.get("CI") == "true" and exitstatus == pytest.ExitCode.OK and not complete:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

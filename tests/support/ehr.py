@@ -71,7 +71,11 @@ def ehr(folder: Path, port: int = 0) -> Iterator[Ehr]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, extra = running.take(Request(self.path, headers, self.rfile.read(length)))
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender died: what it did not finish never arrived
+                self.close_connection = True
+                return
+            status, extra = running.take(Request(self.path, headers, body))
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)

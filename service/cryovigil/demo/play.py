@@ -17,6 +17,8 @@ from cryovigil.demo.verdict import Difference
 from cryovigil.errors import Unavailable
 
 DEADLINE_S = 45.0
+PATIENCE_S = 15.0
+"""How long the EHR may hear nothing new before what is missing counts as not coming."""
 QUIET_S = 2.0
 """How long nothing may come after the last expected card before the play counts as over."""
 _POLL_S = 0.05
@@ -45,15 +47,17 @@ async def play_once(stage: Stage, today: date, progress: Callable[[str], None]) 
     stage.cast.extend(cast)
     events = 0
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(DEADLINE_S), asyncio.timeout(PATIENCE_S) as patience:
+            ear = _Ear(stage, patience)
             progress("Sending months of results")
             for story in cast:
                 events += await _send(stage, story, story.history)
             progress("Waiting for cards; then corrections and new results")
-            async for story in _as_told(stage, cast):
+            async for story in _as_told(ear, cast):
                 events += await _send(stage, story, story.later)
             progress("Waiting for updates and retractions")
-            await _until(stage, lambda: not verdict.waiting_for(cast, stage.inbox))
+            while verdict.waiting_for(cast, stage.inbox):
+                await ear.listen()
     except TimeoutError:
         pass  # what is missing is the outcome
     progress("Making sure that nothing else comes")
@@ -81,15 +85,31 @@ async def play_on(stage: Stage, today: date, progress: Callable[[str], None]) ->
         _check(stage)
 
 
-async def _as_told(stage: Stage, cast: Sequence[Story]) -> AsyncIterator[Story]:
+class _Ear(Struct):
+    """Listens for what the EHR receives, and has patience anew with everything that comes."""
+
+    stage: Stage
+    patience: asyncio.Timeout
+    heard: int = 0
+
+    async def listen(self) -> None:
+        """Waits a moment. Raises Unavailable where the service has stopped."""
+        _check(self.stage)
+        heard = self.stage.inbox.counts.total()
+        if heard > self.heard:
+            self.heard = heard
+            self.patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
+        await asyncio.sleep(_POLL_S)
+
+
+async def _as_told(ear: _Ear, cast: Sequence[Story]) -> AsyncIterator[Story]:
     """Each story as soon as the EHR has what its history brings, whichever comes first."""
     pending = list(cast)
     while pending:
-        for story in [s for s in pending if verdict.history_told(s, stage.inbox)]:
+        for story in [s for s in pending if verdict.history_told(s, ear.stage.inbox)]:
             pending.remove(story)
             yield story
-        _check(stage)
-        await asyncio.sleep(_POLL_S)
+        await ear.listen()
 
 
 async def _send(
@@ -102,12 +122,6 @@ async def _send(
         await stage.producer.send_and_wait(TOPIC, value, key=key)
         await asyncio.sleep(pause_s)
     return len(resources)
-
-
-async def _until(stage: Stage, told: Callable[[], bool]) -> None:
-    while not told():
-        _check(stage)
-        await asyncio.sleep(_POLL_S)
 
 
 def _check(stage: Stage) -> None:

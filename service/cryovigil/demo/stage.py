@@ -60,6 +60,9 @@ async def _service(
         "CRYOVIGIL_KAFKA__BOOTSTRAP_SERVERS": broker_address,
         "CRYOVIGIL_KAFKA__TOPICS": TOPIC,
         "CRYOVIGIL_KAFKA__GROUP_ID": "cryovigil-demo",
+        # The embedded broker waits half a session's time before it assigns partitions.
+        "CRYOVIGIL_KAFKA__SESSION_TIMEOUT_MS": "6000",
+        "CRYOVIGIL_KAFKA__HEARTBEAT_INTERVAL_MS": "2000",
         "CRYOVIGIL_DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
         "CRYOVIGIL_EHR__SINK": "cloudevents",
         "CRYOVIGIL_EHR__URL": page + CARDS_PATH,
