@@ -7,7 +7,7 @@ workers and closes everything in reverse.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from functools import partial
 from importlib.resources import files
@@ -48,6 +48,7 @@ log = structlog.get_logger(__name__)
 
 UNNAMED = "urn:cryovigil"
 CUT_OFF_S = 2.0  # what is left of shutdown_s once workers have had their time
+ANSWERS_SHARE = 0.8  # of the workers' time: how long answers are awaited, the rest records them
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -102,7 +103,9 @@ class App:
     async def run(self) -> int:
         """Serves until a signal; the exit code. Raises CryoVigilError where it cannot start."""
         settings = self._settings
+        supervisor = Supervisor(settings.shutdown_s - CUT_OFF_S)
         async with AsyncExitStack() as stack:
+            stack.enter_context(supervisor.signals())  # before anything that a signal could cut
             http = settings.http
             sockets = [listen(http.host, http.port, "CRYOVIGIL_HTTP__PORT")]
             stack.enter_context(closing(sockets[0]))
@@ -113,7 +116,6 @@ class App:
             await store.align(self._loaded.needs)
             port: int = sockets[0].getsockname()[1]
             journey = self._journey(await self._secret(store), port)
-            supervisor = Supervisor(settings.shutdown_s - CUT_OFF_S)
             intake = await self._add_workers(supervisor, store, journey, stack)
             parts = self._api_parts(supervisor, intake, store, journey)
             shared = settings.admin.port is None
@@ -121,8 +123,7 @@ class App:
             if not shared:
                 supervisor.add("admin", HttpServer(build_admin(parts), sockets[1]).run)
             self._announce(port)
-            with supervisor.signals():
-                code = await supervisor.run()
+            code = await supervisor.run()
         log.info("service_stopped", status=code)
         return code
 
@@ -185,6 +186,7 @@ class App:
                 clock=self._clock,
                 metrics=self._metrics,
                 concurrency=self._settings.ehr.concurrency,
+                grace_s=ANSWERS_SHARE * (self._settings.shutdown_s - CUT_OFF_S),
             )
         )
 
@@ -217,7 +219,7 @@ class App:
             store=store,
             needs=self._loaded.needs,
             coverage=self._loaded.coverage,
-            source=self._loaded.sources[""].key,
+            sources=callers_sources(self._settings.kafka.topics, self._loaded.sources),
             advise=partial(advice, journey),
             now=self._clock.now,
             started=lambda: intake.started and not supervisor.stopping.is_set(),
@@ -260,6 +262,14 @@ def build(settings: Settings, world: World | None = None) -> App:
         site=Site(ZoneInfo(settings.site.time_zone), site_files.opt_out_tags(settings)),
     )
     return App(settings, world or World(), loaded)
+
+
+def callers_sources(topics: Iterable[str], sources: Mapping[str, Source]) -> tuple[str, ...]:
+    """Keys of the sources that topics feed and that callers without a token belong to."""
+    own = sources[""]
+    fed = {sources.get(topic, own) for topic in topics}
+    same = {one.key for one in fed if (one.issuer, one.tenant) == (own.issuer, own.tenant)}
+    return tuple(sorted(same))
 
 
 def _nothing() -> None:

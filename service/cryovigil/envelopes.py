@@ -8,7 +8,7 @@ ours, not the parser's, so that they are the same everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -16,8 +16,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from cryovigil.errors import Unreadable
 
 MAX_DEPTH = 100
+# A record of 8 MiB leaves 84 bytes for each of so many: no Bundle of resources comes near.
+MAX_ENTRIES = 100_000
+# FHIR's id, longer, and with what real servers put into theirs: all that a URL need not escape.
+ID = r"[A-Za-z0-9\-._~]{1,128}"
+_MEDICATION = "Medication"
 _BOM = b"\xef\xbb\xbf"
-_TARGET = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-._~]{1,128})(?:/_history/([^/?]+))?")
+_TARGET = re.compile(rf"(?:.*/)?([A-Z][A-Za-z]+)/({ID})(?:/_history/([^/?]+))?")
 _STRING = re.compile(rb'"[^"]*"')
 _BRACES = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -27,9 +32,10 @@ _TOO_DEEP = re.compile(rb"\{{%d}" % (MAX_DEPTH + 1))
 class Entry(Struct, frozen=True):
     """One resource out of its envelope, or one deletion.
 
-    body: the resource's JSON, None for a deletion; target: `Type/id` as the envelope says it;
-    version: as the envelope says it; aliases: fullUrl -> `Type/id` of the same Bundle, so that a
-    reference to urn:uuid can be followed.
+    body: the resource's JSON, None for a deletion; target, version: what a deletion is of, as
+    `Type/id`, and at which version; aliases: fullUrl -> `Type/id` of the same Bundle, so that a
+    reference to urn:uuid can be followed; medications: by fullUrl and by `Type/id`, the Medication
+    resources of the same Bundle, which orders and statements of it may refer to.
     """
 
     body: bytes | Raw | None
@@ -37,6 +43,7 @@ class Entry(Struct, frozen=True):
     version: str | None = None
     deleted: bool = False
     aliases: Mapping[str, str] = {}
+    medications: Mapping[str, Raw] = {}
 
 
 class _Request(Struct):
@@ -60,16 +67,28 @@ class _Identity(Struct, rename="camel"):
     id: str = ""
 
 
+class _Identified(Struct, rename="camel"):
+    full_url: str | None = None
+    resource: _Identity | None = None
+
+
+class _Relations(Struct, frozen=True):
+    """What entries of one Bundle say of others: the members of Entry."""
+
+    aliases: Mapping[str, str] = {}
+    medications: Mapping[str, Raw] = {}
+
+
 _envelope = msgspec.json.Decoder(_Envelope)
 _entry = msgspec.json.Decoder(_BundleEntry)
-_identity = msgspec.json.Decoder(_Identity)
+_identified = msgspec.json.Decoder(_Identified)
 
 
 def unwrap(value: bytes | None, key: bytes | None = None) -> Iterator[Entry | Unreadable]:
     """The entries of one record. A bad Bundle entry comes out as an Unreadable beside the others.
 
     Raises Unreadable where the record as a whole makes no sense: not-json, too-deep,
-    not-a-resource.
+    not-a-resource, too-many-entries.
     """
     if value is None:
         yield from _tombstone(key)
@@ -80,7 +99,10 @@ def unwrap(value: bytes | None, key: bytes | None = None) -> Iterator[Entry | Un
     if envelope.resource_type is UNSET:
         raise Unreadable("not-a-resource")
     if envelope.resource_type == "Bundle":
-        yield from _bundle(envelope.entry or [])
+        raw = envelope.entry or []
+        if len(raw) > MAX_ENTRIES:
+            raise Unreadable("too-many-entries")
+        yield from _bundle(raw, _relations(raw, value))
     else:
         yield Entry(value)
 
@@ -134,11 +156,11 @@ def _tombstone(key: bytes | None) -> Iterator[Entry]:
         yield Entry(None, f"{target[1]}/{target[2]}", deleted=True)
 
 
-def _bundle(raw: list[Raw]) -> Iterator[Entry | Unreadable]:
-    entries = [_bundle_entry(item) for item in raw]
-    aliases = _aliases(e for e in entries if isinstance(e, _BundleEntry))
-    for entry in entries:
-        yield entry if isinstance(entry, Unreadable) else _opened(entry, aliases)
+def _bundle(raw: Iterable[Raw], related: _Relations) -> Iterator[Entry | Unreadable]:
+    """One after the other, so that whoever reads them can let others go between two."""
+    for item in raw:
+        entry = _bundle_entry(item)
+        yield entry if isinstance(entry, Unreadable) else _opened(entry, related)
 
 
 def _bundle_entry(raw: Raw) -> _BundleEntry | Unreadable:
@@ -148,31 +170,44 @@ def _bundle_entry(raw: Raw) -> _BundleEntry | Unreadable:
         return Unreadable("bundle-entry")
 
 
-def _opened(entry: _BundleEntry, aliases: Mapping[str, str]) -> Entry | Unreadable:
+def _opened(entry: _BundleEntry, related: _Relations) -> Entry | Unreadable:
     request = entry.request or _Request()
+    # A body that came along says what was deleted, never that it exists.
+    deleted = request.method == "DELETE"
+    if entry.resource is not UNSET and not deleted:
+        return Entry(entry.resource, aliases=related.aliases, medications=related.medications)
     target = _TARGET.fullmatch(request.url or entry.full_url or "")
-    name = f"{target[1]}/{target[2]}" if target else None
-    if request.method == "DELETE":
-        # A body that came along says what was deleted, never that it exists.
-        if target is None:
-            return Unreadable("deletion-of-nothing")
-        return Entry(None, name, target[3], deleted=True)
-    if entry.resource is UNSET:
+    if not deleted:
         return Unreadable("needs-read") if target else Unreadable("bundle-entry")
-    return Entry(entry.resource, name, aliases=aliases)
+    if target is None:
+        return Unreadable("deletion-of-nothing")
+    return Entry(None, f"{target[1]}/{target[2]}", target[3], deleted=True)
 
 
-def _aliases(entries: Iterator[_BundleEntry]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for entry in entries:
-        if entry.full_url is None or not entry.full_url.startswith("urn:"):
-            continue
-        if entry.resource is UNSET:
-            continue
+def _relations(raw: Iterable[Raw], value: bytes) -> _Relations:
+    """The names of entries that others may use. Looking for the words costs next to nothing."""
+    medicated = b'"Medication"' in value
+    if not medicated and b'"urn:' not in value:
+        return _Relations()
+    aliases: dict[str, str] = {}
+    medications: dict[str, Raw] = {}
+    for item, url, known in _identities(raw):
+        name = f"{known.resource_type}/{known.id}" if known.resource_type and known.id else ""
+        if name and url.startswith("urn:"):
+            aliases[url] = name
+        if medicated and known.resource_type == _MEDICATION:
+            entry = _bundle_entry(item)
+            if isinstance(entry, _BundleEntry) and isinstance(entry.resource, Raw):
+                medications |= dict.fromkeys(filter(None, (url, name)), entry.resource)
+    return _Relations(aliases, medications)
+
+
+def _identities(raw: Iterable[Raw]) -> Iterator[tuple[Raw, str, _Identity]]:
+    """Entries with their fullUrl. What cannot be read becomes a dead letter when it is opened."""
+    for item in raw:
         try:
-            named = _identity.decode(entry.resource)
-        except (msgspec.DecodeError, ValueError):
-            continue  # it becomes a dead letter of its own when it is decoded
-        if named.resource_type and named.id:
-            found[entry.full_url] = f"{named.resource_type}/{named.id}"
-    return found
+            entry = _identified.decode(item)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            continue
+        if entry.resource is not None:
+            yield item, entry.full_url or "", entry.resource

@@ -22,12 +22,16 @@ class Unreadable(CryoVigilError):
 
     `reason` is a fixed kebab-case code such as `not-json`; it quotes nothing of the event.
     `patient` is the event's patient reference where it could be read: their data are incomplete.
+    `resource` is its own `Type/id` where that could be read: of a known one the patient is known.
     """
 
-    def __init__(self, reason: str, patient: str | None = None) -> None:
+    def __init__(
+        self, reason: str, patient: str | None = None, resource: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.patient = patient
+        self.resource = resource
 
 
 class Unavailable(CryoVigilError):

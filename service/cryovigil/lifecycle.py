@@ -118,9 +118,7 @@ def change(
         return Change(kind="open", after=fresh, push=True)
     if known.state == "open":
         return _revise(known, fresh)
-    if _comes_back(known, fresh, as_of):
-        return Change(kind="open", after=fresh, push=True)
-    return None
+    return _reopen(known, fresh) if _comes_back(known, fresh, as_of) else None
 
 
 def withdraw(known: CardState) -> Change | None:
@@ -140,6 +138,13 @@ def _revise(known: CardState, fresh: CardState) -> Change | None:
         return None
     after = msgspec.structs.replace(fresh, revision=known.revision + 1)
     return Change(kind="revise", after=after, push=_advice(known) != _advice(fresh))
+
+
+def _reopen(known: CardState, fresh: CardState) -> Change:
+    """Within an episode revisions go on: the EHR tells a repeat by uuid and revision."""
+    revision = known.revision + 1 if fresh.uuid == known.uuid else 1
+    after = msgspec.structs.replace(fresh, revision=revision)
+    return Change(kind="open", after=after, push=True)
 
 
 def _advice(state: CardState) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

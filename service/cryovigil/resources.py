@@ -5,10 +5,15 @@ A member that no struct names is not judged: real systems send R5 members, their
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta as Limits, Struct
+
+# A number and lists beyond these are no structure of FHIR that anyone sends, and reading them would
+# hold everybody else up.
+_Integer: TypeAlias = Annotated[int, Limits(ge=-(2**63), le=2**63 - 1)]
+_FEW, _SOME, _MANY = Limits(max_length=50), Limits(max_length=200), Limits(max_length=500)
 
 
 class Fhir(Struct, rename="camel", kw_only=True):
@@ -22,7 +27,7 @@ class Coding(Fhir):
 
 
 class CodeableConcept(Fhir):
-    coding: list[Coding] = []
+    coding: Annotated[list[Coding], _SOME] = []
     text: str | None = None
 
 
@@ -101,11 +106,11 @@ class _Valued(Base):
     value_quantity: Quantity | None = None
     value_codeable_concept: CodeableConcept | None = None
     value_string: str | None = None
-    value_integer: int | None = None
+    value_integer: _Integer | None = None
     value_boolean: bool | None = None
     data_absent_reason: CodeableConcept | None = None
-    interpretation: list[CodeableConcept] | CodeableConcept = []
-    reference_range: list[Range] = []
+    interpretation: Annotated[list[CodeableConcept], _FEW] | CodeableConcept = []
+    reference_range: Annotated[list[Range], _FEW] = []
 
 
 class Component(_Valued):
@@ -121,10 +126,10 @@ class Observation(_Valued):
     effective_instant: str | None = None
     effective_period: Period | None = None
     issued: str | None = None
-    component: list[Component] = []
-    contained: list[Contained] = []
-    extension: list[Extension] = []
-    related: list[Related] = []
+    component: Annotated[list[Component], _MANY] = []
+    contained: Annotated[list[Contained], _SOME] = []
+    extension: Annotated[list[Extension], _MANY] = []
+    related: Annotated[list[Related], _MANY] = []
     note: list[Any] = []
 
 
@@ -163,23 +168,43 @@ class DispenseRequest(Fhir):
     validity_period: Period | None = None
 
 
-class MedicationRequest(Base):
-    """R4 MedicationRequest, as far as it is read."""
+class ContainedDrug(Fhir):
+    """What a medication resource contains; a code of another shape is that of another type."""
+
+    resource_type: str = ""
+    id: str | None = None
+    code: CodeableConcept | list[Any] | str | None = None
+
+
+class Medication(Base):
+    """R4 Medication, as far as it is read: the drug behind a reference."""
+
+    code: CodeableConcept | None = None
+
+
+class _Medicated(Base):
+    """What orders and statements have in common."""
 
     status: str | None = None
     subject: Reference | None = None
     medication_codeable_concept: CodeableConcept | None = None
+    medication_reference: Reference | None = None
+    contained: list[ContainedDrug] = []
+
+
+class MedicationRequest(_Medicated):
+    """R4 MedicationRequest, as far as it is read."""
+
+    intent: str | None = None
+    do_not_perform: bool | None = None
     authored_on: str | None = None
     dispense_request: DispenseRequest | None = None
     dosage_instruction: list[_Dosage] = []
 
 
-class MedicationStatement(Base):
+class MedicationStatement(_Medicated):
     """R4 MedicationStatement, as far as it is read."""
 
-    status: str | None = None
-    subject: Reference | None = None
-    medication_codeable_concept: CodeableConcept | None = None
     effective_date_time: str | None = None
     effective_period: Period | None = None
     date_asserted: str | None = None

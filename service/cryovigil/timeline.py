@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from cryovigil.normalize.readings import (
+    UNRESOLVED,
     AnyReading,
     Finding,
     Person,
@@ -28,6 +29,11 @@ from cryovigil.normalize.readings import (
 
 R = TypeVar("R", bound=Reading)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What a datetime can hold in any zone, in microseconds since the epoch.
+_FIRST, _LAST = (
+    (edge - _EPOCH) // timedelta(microseconds=1)
+    for edge in (datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+)
 
 
 class Instant(Protocol):
@@ -80,21 +86,23 @@ def fold(known: Head | None, update: Update) -> Update | None:
 def tied(known: Head, update: Update, content: int) -> bool:
     """Whether nothing says which of two differing bodies is newer.
 
-    Both lack a version and come from different partitions, whose offsets do not compare.
+    Their versions are equal, or both lack one, and they come from different feeds, whose offsets
+    do not compare. A deletion has the version of what it deleted: there an equal version is a late
+    duplicate.
     """
-    return (
-        not known.version.stated
-        and not update.version.stated
-        and known.feed != update.feed
-        and content != known.content
-    )
+    if known.feed == update.feed or content == known.content:
+        return False
+    if not (known.version.stated or update.version.stated):
+        return True
+    same = _stated(known.version) == _stated(update.version)
+    return same and not (known.deletion or update.deletion)
 
 
 class Timeline:
     """A patient's readings that stand, by concept, oldest first.
 
     incomplete: why the record is known to be incomplete (undated-result, version-tie,
-    unreadable-event), sorted, without repeats.
+    unreadable-event, unresolved-medication), sorted, without repeats.
     """
 
     __slots__ = ("_by_concept", "incomplete", "person")
@@ -117,6 +125,8 @@ class Timeline:
                 continue
             if isinstance(reading, Result) and reading.when is None and reading.final:
                 reasons.add("undated-result")
+            if reading.concept == UNRESOLVED:
+                reasons.add("unresolved-medication")
             for concept in (reading.concept, *also.get(reading.concept, ())):
                 by_concept.setdefault(concept, []).append(reading)
         for rows in by_concept.values():
@@ -202,7 +212,7 @@ def _stated(version: Version) -> tuple[int, int]:
 
 
 def _instant(reading: AnyReading) -> datetime:
-    return _EPOCH + timedelta(microseconds=reading.at)
+    return _EPOCH + timedelta(microseconds=min(max(reading.at, _FIRST), _LAST))
 
 
 def _place(reading: AnyReading) -> tuple[int, str, int]:

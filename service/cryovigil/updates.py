@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from msgspec import Struct
 
-from cryovigil.decode import Look, Source, look, parse, resolve
+from cryovigil.decode import READ_TYPES, Look, Source, look, parse, resolve, which, whose, with_drug
 from cryovigil.envelopes import Entry, unwrap
 from cryovigil.errors import Unreadable
 from cryovigil.normalize import Site, normalize, unmapped, watched
@@ -49,7 +49,7 @@ class Reader(Struct, frozen=True):
                 try:
                     yield self._update(entry, source, feed, offset)
                 except Unreadable as error:
-                    yield error
+                    yield Unreadable(error.reason, whose(entry, source), which(entry))
         except Unreadable as error:
             yield error
 
@@ -95,19 +95,16 @@ class Reader(Struct, frozen=True):
         self, entry: Entry, seen: Look, source: Source, reference: str, patient: str
     ) -> tuple[tuple[AnyReading, ...], str, tuple[str, ...]]:
         """The readings, why a card on an earlier version may fall, and what is replaced."""
-        try:
-            resource = parse(seen, entry.body or b"")
-            meta = seen.meta
-            naming = Naming(
-                reference=reference,
-                patient=patient,
-                source=source.key,
-                version=(meta.version_id if meta else None) or "",
-                updated=meta.last_updated if meta else None,
-            )
-            readings = tuple(normalize(resource, naming, self.tables, self.site))
-        except Unreadable as error:
-            raise Unreadable(error.reason, patient) from None
+        resource = with_drug(parse(seen, entry.body or b""), entry)
+        meta = seen.meta
+        naming = Naming(
+            reference=reference,
+            patient=patient,
+            source=source.key,
+            version=(meta.version_id if meta else None) or "",
+            updated=meta.last_updated if meta else None,
+        )
+        readings = tuple(normalize(resource, naming, self.tables, self.site))
         if _asserted_in_error(resource):
             return (), _ENTERED_IN_ERROR, ()
         return readings, _cause(resource), _replaced(resource, source, entry)
@@ -117,13 +114,15 @@ class Reader(Struct, frozen=True):
         return concept is not None and concept.klass == "anchor"
 
 
-def _deletion(entry: Entry, source: Source, feed: str, offset: int) -> Update:
+def _deletion(entry: Entry, source: Source, feed: str, offset: int) -> Update | None:
+    """Of a type that is not read there is nothing to delete."""
+    if entry.target is None or entry.target.partition("/")[0] not in READ_TYPES:
+        return None
     identity = f"{source.key}|{entry.target}"
-    number = int(entry.version) if entry.version and entry.version.isdecimal() else 0
     return Update(
         identity=identity,
         key=key_of(identity),
-        version=Version(number, 0, offset),
+        version=Version(_number(entry.version), 0, offset),
         feed=feed,
         cause="deleted",
         deletion=True,
@@ -134,13 +133,17 @@ def _version(seen: Look, offset: int, zone: tzinfo) -> Version:
     meta = seen.meta
     if meta is None:
         return Version(0, 0, offset)
-    number = meta.version_id
     updated = when(meta.last_updated, zone)
     return Version(
-        int(number) if number and number.isdecimal() and len(number) < 19 else 0,
+        _number(meta.version_id),
         microseconds(updated.instant) if updated and updated.instant else 0,
         offset,
     )
+
+
+def _number(version: str | None) -> int:
+    """A version that counts; 0 for one that does not, or is too long for the store."""
+    return int(version) if version and len(version) < 19 and version.isdecimal() else 0
 
 
 def _patient(seen: Look, reference: str, source: Source, entry: Entry) -> str:

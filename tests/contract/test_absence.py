@@ -37,7 +37,7 @@ HONEST = {
     "none known here in 90 days",
     "no earlier value known here",
     "Creatinine {new}, no earlier value here, cryoglobulin {state}: glomerulonephritis?",
-    "dialysis on the list, not known to be chronic",
+    "**Dialysis** on the problem list {dialysis}, not known to be chronic",
     "HCV infection, without an RNA that settles it here",
     "end of the prescription's validity, no end of treatment is known here",
     "latest possible end of a completed course, its end is not known here",
@@ -53,7 +53,8 @@ HONEST = {
     "Cryoglobulinemic vasculitis known, HCV not settled: order {order}",
     "Cryoglobulinemic vasculitis suspected, HCV not settled: order {order}",
     "Low C4 with {sign}, HCV not settled: order {order}",
-    "**If both are negative** HBV, HIV, Sjögren, lupus, a B-cell clone",
+    "both are negative",
+    "RNA is not detected",
     # about rules, sources and advice
     "the two differ; neither replaces judgment",
     "a laboratory abnormality alone does not justify therapy",

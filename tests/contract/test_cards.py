@@ -64,17 +64,21 @@ async def test_open_and_retracted_cards_are_listed_from_an_instant_on(store: Any
         await tx.put_card(key, card("d"), None, NOW + TICK)
         await tx.put_card(key, card("b", state="retracted"), "deleted", NOW)
         await tx.put_card(key, card("c", state="closed"), None, NOW)
-    listed = [found.state.rule async for found in store.cards_since(NOW)]
+    listed = [found.state.rule for found in await store.cards_since(NOW, 10)]
     assert listed == ["b", "d"]
 
 
-async def test_a_long_list_of_cards_is_read_page_by_page(store: AnyStore) -> None:
+async def test_a_page_of_cards_goes_on_after_the_last_of_the_page_before(store: AnyStore) -> None:
+    """Where many changed at the same instant the uuid says which were listed."""
     key = await key_of_patient(store)
     async with store.transaction() as tx:
-        for number in range(1001):
-            await tx.put_card(key, card(f"rule-{number:04}"), None, NOW)
-    listed = [found.state.rule async for found in store.cards_since(NOW)]
-    assert listed == [f"rule-{number:04}" for number in range(1001)]
+        for number in (2, 0, 4, 1, 3):
+            await tx.put_card(key, card(f"rule-{number}"), None, NOW)
+        await tx.put_card(key, card("later", uuid="a"), None, NOW + TICK)
+    first = await store.cards_since(NOW, 3)
+    rest = await store.cards_since(first[-1].changed_at, 3, first[-1].state.uuid)
+    assert [found.state.rule for found in first] == ["rule-0", "rule-1", "rule-2"]
+    assert [found.state.rule for found in rest] == ["rule-3", "rule-4", "later"]
 
 
 async def test_an_error_of_the_database_quotes_no_value(store: AnyStore) -> None:

@@ -37,7 +37,7 @@ async def test_a_transaction_that_fails_leaves_nothing(store: AnyStore) -> None:
     async def fail() -> None:
         async with store.transaction() as tx:
             key = (await tx.lock([ANNA]))[ANNA].key
-            await tx.keep([kept("1", (result("1", "c4", NOW),), key)])
+            await tx.keep([kept("1", (result("1", "c4", NOW),), key)], NOW)
             await tx.set_due({key: NOW})
             raise Stop
 
@@ -115,7 +115,7 @@ async def test_only_an_anchor_marks_a_patient_anchored(store: AnyStore) -> None:
     await keep(store, kept("1", (result("1", "creatinine", NOW),), key))
     async with store.transaction() as tx:
         assert not (await tx.lock_keys([key]))[key].anchored
-        await tx.keep([kept("2", (result("2", "c4", NOW),), key, anchor=True)])
+        await tx.keep([kept("2", (result("2", "c4", NOW),), key, anchor=True)], NOW)
         assert (await tx.lock_keys([key]))[key].anchored
 
 

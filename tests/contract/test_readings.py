@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from tests.support.open_stores import (
     BERT,
+    NEEDS,
     NOW,
     AnyStore,
     days_ago,
@@ -20,6 +22,8 @@ from tests.support.open_stores import (
     result,
 )
 
+from cryovigil.adapters.store.upkeep import TOMBSTONE_DAYS
+from cryovigil.adapters.versions import Tied
 from cryovigil.errors import Unavailable
 from cryovigil.normalize.readings import AnyReading, Finding, Person, Treatment, Version, key_of
 from cryovigil.rules.needs import Need
@@ -149,7 +153,7 @@ async def test_a_resource_that_changed_since_it_was_looked_up_is_not_overwritten
             async with one.transaction() as tx:
                 assert await tx.known([tombstone.update.key]) == {}
                 await keep(other, tombstone)
-                await tx.keep([kept("1")])
+                await tx.keep([kept("1")], NOW)
 
         with pytest.raises(Unavailable):
             await slow()
@@ -173,3 +177,60 @@ async def _one_writer_at_a_time(url: str) -> None:
             order.append("first")
         await waiting
         assert order == ["first", "second"]
+
+
+ROLLING = Need(whole=True)
+WINDOWED = Need(whole=False, days=90)
+
+
+async def test_what_an_older_process_keeps_is_seen_by_a_newer_one(url: str) -> None:
+    """A rolling deploy: the newer rulebook reads whole what the older one reads in a window."""
+    async with open_store(url) as old, open_store(url) as new:
+        await old.align({"c4": WINDOWED})
+        key = await key_of_patient(old)
+        await keep(old, kept("before", (result("before", "c4", days_ago(900)),), key))
+        await new.align({"c4": ROLLING})
+        await keep(old, kept("after", (result("after", "c4", days_ago(800)),), key))
+        found, _ = await new.snapshot(key, {"c4": ROLLING}, NOW)
+    names = [reading.reference for reading in found.readings]
+    assert names == ["Observation/before", "Observation/after"]
+
+
+async def test_a_newer_process_takes_no_reading_from_an_older_one(url: str) -> None:
+    """The other way around: the newer rulebook asks for less of it, or not at all."""
+    async with open_store(url) as old, open_store(url) as new:
+        await old.align({"c4": ROLLING})
+        key = await key_of_patient(old)
+        await keep(old, kept("before", (result("before", "c4", days_ago(900)),), key))
+        await new.align({})
+        await keep(new, kept("after", (result("after", "c4", days_ago(800)),), key))
+        found, _ = await old.snapshot(key, {"c4": ROLLING}, NOW)
+    names = [reading.reference for reading in found.readings]
+    assert names == ["Observation/before", "Observation/after"]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_tie_is_marked_on_what_stays(store: AnyStore, gone: bool) -> None:
+    """A tombstone that names nobody is given the patient of what came, anything else keeps its."""
+    anna, bert = await key_of_patient(store), await key_of_patient(store, BERT)
+    owner = bert if gone else anna
+    stored = kept("1") if gone else kept("1", (result("1", "c4", NOW),), anna)
+    await filled(store, stored)
+    async with store.transaction() as tx:
+        known = (await tx.known([stored.update.key]))["lab|Observation/1"]
+        assert not known.tie
+        await tx.keep([], NOW, [Tied(stored.update.key, "lab|Observation/1", bert)])
+        known = (await tx.known([stored.update.key]))["lab|Observation/1"]
+    assert (known.tie, known.patient) == (True, owner)
+    assert (await record(store, owner)).incomplete == ("version-tie",)
+
+
+async def test_a_tombstone_is_purged_after_its_time_and_not_before(store: AnyStore) -> None:
+    day = timedelta(days=1)
+    key = await key_of_patient(store)
+    await filled(store, kept("1"), kept("doubtful", patient=key, tie=True))
+    assert await store.purge(NEEDS, NOW + TOMBSTONE_DAYS * day) == 0
+    assert await store.purge(NEEDS, NOW + TOMBSTONE_DAYS * day + day) == 1
+    async with store.transaction() as tx:
+        known = await tx.known([key_of("lab|Observation/1"), key_of("lab|Observation/doubtful")])
+    assert set(known) == {"lab|Observation/doubtful"}

@@ -23,7 +23,7 @@ from tests.support.open_stores import (
 )
 
 from cryovigil.adapters.ports import DeadLetter, DeadLetterRow
-from cryovigil.normalize.readings import key_of
+from cryovigil.normalize.readings import UNRESOLVED, Treatment, key_of
 from cryovigil.rules.needs import Need
 
 SECOND = timedelta(seconds=1)
@@ -106,13 +106,29 @@ async def test_a_preliminary_latest_comes_with_the_latest_that_counts(store: Any
     assert await held(store, key) == ["counts", "latest"]
 
 
+async def test_a_failed_specimen_comes_with_the_latest_that_can_be_read(store: AnyStore) -> None:
+    key = await key_of_patient(store)
+    hemolyzed = replace(result("latest", "c4", days_ago(400)), word="invalid")
+    unread = replace(result("unread", "c4", days_ago(500)), problem="word-unknown")
+    await filled(
+        store,
+        kept("read", (replace(result("read", "c4", days_ago(600)), value=0.04),), key),
+        kept("unread", (unread,), key),
+        kept("latest", (hemolyzed,), key),
+    )
+    assert await held(store, key) == ["read", "latest"]
+
+
 async def test_a_concept_that_no_rule_reads_stays_out(store: AnyStore) -> None:
     key = await key_of_patient(store)
     await filled(store, kept("1", (result("1", "glucose", NOW),), key))
     assert await held(store, key) == []
 
 
-async def test_another_rulebook_reads_stored_rows_in_its_own_way(store: AnyStore) -> None:
+async def test_a_rulebook_that_reads_more_finds_the_rows_that_were_stored_before(
+    store: AnyStore,
+) -> None:
+    """One that reads less afterwards is given no less: another may still read all of it."""
     key = await key_of_patient(store)
     old, latest = (result(name, "ggt", days_ago(d)) for name, d in (("o", 900), ("l", 800)))
     await filled(store, kept("o", (old,), key), kept("l", (latest,), key))
@@ -121,7 +137,7 @@ async def test_another_rulebook_reads_stored_rows_in_its_own_way(store: AnyStore
     assert (await record(store, key, whole)).readings == (old, latest)
     narrow = {"ggt": Need(whole=False)}
     await store.align(narrow)
-    assert (await record(store, key, narrow)).readings == (latest,)
+    assert (await record(store, key, narrow)).readings == (old, latest)
 
 
 @pytest.mark.parametrize("concept", ["cryoglobulin", "creatinine", "c4"])
@@ -202,6 +218,23 @@ async def test_an_undated_result_makes_the_record_incomplete_outside_any_window(
     assert (await record(store, key)).incomplete == ()
 
 
+async def test_a_drug_out_of_reach_makes_the_record_incomplete_until_it_is_named(
+    store: AnyStore,
+) -> None:
+    key = await key_of_patient(store)
+    order = Treatment(
+        concept=UNRESOLVED,
+        reference="MedicationRequest/1",
+        patient="Patient/anna",
+        source="lab",
+        form="request",
+    )
+    await filled(store, kept("1", (order,), key))
+    assert (await record(store, key)).incomplete == ("unresolved-medication",)
+    await keep(store, kept("1", (replace(order, concept="rituximab"),), key, number=2))
+    assert (await record(store, key)).incomplete == ()
+
+
 async def test_a_dead_letter_is_listed_and_makes_its_patient_incomplete(store: AnyStore) -> None:
     anna, bert = await key_of_patient(store), await key_of_patient(store, BERT)
     letter = DeadLetter(
@@ -237,7 +270,7 @@ async def test_readers_do_not_wait_for_a_writer(store: AnyStore) -> None:
     key = await key_of_patient(store)
     async with store.transaction() as tx:
         await tx.lock_keys([key])
-        await tx.keep([kept("1", (result("1", "c4", NOW),), key)])
+        await tx.keep([kept("1", (result("1", "c4", NOW),), key)], NOW)
         async with asyncio.timeout(5):
             found, _ = await store.snapshot(key, NEEDS, NOW)
         assert found.readings == ()

@@ -123,7 +123,7 @@ def check_suspicion(card: Any) -> None:
     # determination (> 0.05 g/L) are likely-provisional, a warning. Values as reported.
     assert card["summary"] == (
         "Cryoglobulinemic vasculitis provisionally likely: palpable purpura, "
-        "C4 4 mg/dl, cryoglobulin 180 mg/l on 1 date(s)"
+        "C4 4 mg/dl, cryoglobulin 180 mg/l"
     )
     assert card["indicator"] == "warning"
     assert "RF 98 IE/ml" in card["detail"]

@@ -38,8 +38,18 @@ def _no_resources(patient: str, limit: int) -> list[Bad]:
         Bad("no object", json.dumps([patient]).encode(), "not-a-resource"),
         Bad("no type", _changed(patient, resourceType=None), "not-a-resource"),
         Bad("a type that is a number", _changed(patient, resourceType=7), "not-a-resource"),
-        Bad("a misspelled type", _changed(patient, resourceType="Observatoin"), "not-a-resource"),
-        Bad("a type no resource has", _changed(patient, resourceType="lab"), "not-a-resource"),
+        Bad(
+            "a misspelled type",
+            _changed(patient, resourceType="Observatoin"),
+            "not-a-resource",
+            whose=True,
+        ),
+        Bad(
+            "a type no resource has",
+            _changed(patient, resourceType="lab"),
+            "not-a-resource",
+            whose=True,
+        ),
         Bad("entries that are no list", _bundle({"resource": 1}), "not-a-resource"),
     ]
 
@@ -47,14 +57,26 @@ def _no_resources(patient: str, limit: int) -> list[Bad]:
 def _no_results(patient: str) -> list[Bad]:
     """Resources, or entries, that lack what they are told by or hold something else there."""
     return [
-        Bad("no id", _changed(patient, id=""), "no-id"),
+        Bad("no id", _changed(patient, id=""), "no-id", whose=True),
+        Bad("an id with a NUL", _changed(patient, id=f"{patient}\0"), "bad-id", whose=True),
+        Bad("a very long id", _changed(patient, id="x" * 6000), "bad-id", whose=True),
+        Bad(
+            "a subject with a NUL",
+            _changed(patient, subject={"reference": f"Patient/{patient}\0"}),
+            "no-subject",
+        ),
+        Bad(
+            "a subject with a bar",
+            _changed(patient, subject={"reference": f"Patient/a|{patient}"}),
+            "no-subject",
+        ),
         Bad("no subject", _changed(patient, subject=None), "no-subject"),
         Bad(
             "a subject that is a group",
             _changed(patient, subject={"reference": f"Group/{patient}"}),
             "no-subject",
         ),
-        Bad("a code that is text", _changed(patient, code="5117-7"), "bad-structure"),
+        Bad("a code that is text", _changed(patient, code="5117-7"), "bad-structure", whose=True),
         Bad(
             "a Latin-1 value",
             _changed(patient, valueString="Kryoglobulin: nachgewiesen, kräftig", raw="latin-1"),
@@ -71,6 +93,18 @@ def _no_results(patient: str) -> list[Bad]:
             "a day no calendar has",
             _changed(patient, effectiveDateTime="2026-13-01"),
             "unreadable-time",
+            whose=True,
+        ),
+        Bad(
+            "the first day of the calendar",
+            _changed(patient, effectiveDateTime="0001-01-01T00:00:00Z"),
+            "unreadable-time",
+            whose=True,
+        ),
+        Bad(
+            "an integer of 400 digits",
+            _changed(patient, valueInteger=10**400),
+            "bad-structure",
             whose=True,
         ),
         Bad("id only", _bundle([_put(f"Observation/{patient}")]), "needs-read"),

@@ -31,9 +31,9 @@ ZONE = "Europe/Paris"
 Form: TypeAlias = Mapping[str, Any]
 
 _ANY = {"reference", "version"}
-_NUMBERS = {"value", "low", "high", "lloq"}
+_NUMBERS = {"value", "low", "high", "lloq", "top"}
 _TEXTS = {"comparator", "word", "flag", "kind", "problem", "shown", "shown_range"}
-_RESULT = _NUMBERS | _TEXTS
+_RESULT = _NUMBERS | _TEXTS | {"range_unread"}
 _RESULT_FORM = _ANY | _RESULT | {"concept", "on", "issued", "status"}
 _DATED = {"updated", "shown"}
 _FINDING_STATUS = {"clinical", "verification", "category"}

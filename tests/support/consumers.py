@@ -32,7 +32,7 @@ def record(where: TopicPartition, offset: int, value: bytes | None = b"{}") -> C
 
 
 class FakeConsumer:
-    """One member of a group; the test assigns and revokes."""
+    """One member of a group; the test assigns and revokes. at_once: records of an answer."""
 
     def __init__(self, logs: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         self.logs = logs
@@ -41,6 +41,7 @@ class FakeConsumer:
         self.commits: list[dict[TopicPartition, int]] = []
         self.refuses_commits = False
         self.polls = 0
+        self.at_once = 100
         self.stopped = False
         self.failure: Exception | None = None
         self.rebalancing = False
@@ -76,7 +77,7 @@ class FakeConsumer:
             if position < self.first[where]:
                 lost[where] = position
                 continue
-            records = [r for r in self.logs[where] if r.offset >= position][:100]
+            records = [r for r in self.logs[where] if r.offset >= position][: self.at_once]
             if records:
                 self._positions[where] = records[-1].offset + 1
                 found[where] = records

@@ -30,6 +30,7 @@ ZONE = ZoneInfo("Europe/Paris")
 SOURCE = Source()
 SECRET = b"a secret of the tests"
 EXPIRY = timedelta(days=30)
+ALL_CARDS = 1_000_000
 
 # By patient (`Patient/id`) and rule.
 Cards: TypeAlias = Mapping[tuple[str, str], CardState]
@@ -110,7 +111,7 @@ class Desk(Struct, frozen=True):
         since = datetime(1970, 1, 1, tzinfo=UTC)
         return {
             (card.patient.reference, card.state.rule): card.state
-            async for card in self.store.cards_since(since)
+            for card in await self.store.cards_since(since, ALL_CARDS)
             if card.state.state == "open"
         }
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cryovigil.adapters.ports import (
-    Kept,
     OutboxEvent,
     PatientKey,
     Record,
@@ -20,6 +19,7 @@ from cryovigil.adapters.store.base import BaseStore
 from cryovigil.adapters.store.postgres import PostgresStore
 from cryovigil.adapters.store.rows import micros
 from cryovigil.adapters.store.sqlite import SqliteStore
+from cryovigil.adapters.versions import Kept
 from cryovigil.lifecycle import CardState
 from cryovigil.normalize.readings import AnyReading, Result, Update, Version, When, key_of
 from cryovigil.rules.needs import Need
@@ -100,7 +100,7 @@ def kept(
 
 async def keep(store: AnyStore, *resources: Kept) -> None:
     async with store.transaction() as tx:
-        await tx.keep(resources)
+        await tx.keep(resources, NOW)
 
 
 async def key_of_patient(store: AnyStore, patient: SourcePatient = ANNA) -> PatientKey:

@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from cryovigil.adapters.ports import Record
 from cryovigil.api.advice import BASIS, advice
+from cryovigil.api.problems import Problem
 from cryovigil.lifecycle import CardState, Change, State
+from cryovigil.rules import CannotTell, Quiet
 
 NOW = datetime(2026, 1, 31, 13, tzinfo=UTC)
 RECORD = Record("default|Patient/1", (), ("version-tie",))
@@ -35,15 +39,28 @@ def state(rule: str, kept: State = "open", summary: str = "kept") -> CardState:
 
 
 class Story:
-    """A journey that makes the given changes; `asked` keeps what it was asked with."""
+    """A journey that makes the given changes; `asked` keeps what it was asked with.
 
-    def __init__(self, *changes: Change) -> None:
+    failed: rules that raised; silenced: why the patient gets no cards.
+    """
+
+    def __init__(
+        self, *changes: Change, failed: Sequence[str] = (), silenced: str | None = None
+    ) -> None:
         self._changes = list(changes)
+        self._assessed = SimpleNamespace(
+            answers={
+                "quiet": Quiet(),
+                "untold": CannotTell(missing=("hcv-rna",)),
+                **{rule: CannotTell(missing=("rule-failed",), failed=True) for rule in failed},
+            },
+            facts=SimpleNamespace(patient=SimpleNamespace(silenced=silenced)),
+        )
         self.asked: list[Any] = []
 
     def assess(self, readings: Iterable[Any], as_of: datetime, incomplete: Iterable[str]) -> Any:
         self.asked.append((tuple(readings), as_of, tuple(incomplete)))
-        return SimpleNamespace()
+        return self._assessed
 
     def changes(
         self,
@@ -93,6 +110,21 @@ def test_a_revision_takes_the_place_of_what_is_kept() -> None:
 def test_a_card_whose_basis_is_gone_is_not_shown() -> None:
     gone = Change(kind="retract", after=state("a", "retracted"), push=True, reason="outdated")
     assert shown(Story(gone), [state("a")]) == {}
+
+
+def test_a_rule_that_failed_is_no_reason_to_show_fewer_cards() -> None:
+    opened = Change(kind="open", after=state("b"), push=True)
+    with pytest.raises(Problem) as refused:
+        shown(Story(opened, failed=["a"]), [state("a", "snoozed")])
+    assert refused.value.refusal.status == 500
+
+
+def test_a_card_that_is_open_stays_while_its_rule_fails() -> None:
+    assert shown(Story(failed=["a"]), [state("a")]) == {"a": "kept"}
+
+
+def test_a_failing_rule_takes_nothing_from_a_patient_who_gets_no_cards() -> None:
+    assert shown(Story(failed=["a"], silenced="deceased")) == {}
 
 
 def test_every_card_says_the_instant_of_the_call_and_what_is_kept_is_left_alone() -> None:

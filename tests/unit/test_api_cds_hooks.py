@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from cryovigil.adapters.ports import Record, SourcePatient, StoredCard
 from cryovigil.api import ApiParts, build_admin, build_api
+from cryovigil.api.problems import RULE_FAILED, Problem
 from cryovigil.errors import Unavailable
 from cryovigil.facts.coverage import NONE, WHOLE, Coverage
 from cryovigil.lifecycle import CardState
@@ -57,6 +58,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.is_ready = True
+        self.known_to = {"default"}
         self.failure: Exception | None = None
         self.cards = [
             stored(GONE_UUID, "retracted", "corrected", NOW - timedelta(days=2)),
@@ -69,7 +71,7 @@ class Rows:
     async def patient(self, patient: SourcePatient) -> int | None:
         if self.failure:
             raise self.failure
-        return 7 if patient == SourcePatient("default", "Patient/1") else None
+        return 7 if patient.source in self.known_to and patient.reference == "Patient/1" else None
 
     async def snapshot(
         self, patient: int, needs: Mapping[str, Need], as_of: datetime
@@ -79,19 +81,25 @@ class Rows:
     async def card(self, card_uuid: str) -> StoredCard | None:
         return next((c for c in self.cards if c.state.uuid == card_uuid), None)
 
-    async def cards_since(self, since: datetime) -> AsyncIterator[StoredCard]:
-        for row in self.cards:
-            if row.changed_at >= since:
-                yield row
+    async def cards_since(
+        self, since: datetime, limit: int, after: str = ""
+    ) -> Sequence[StoredCard]:
+        return [row for row in self.cards if row.changed_at >= since][:limit]
 
 
 class Service:
     """The application on `Rows`; `asked` keeps what the journey was given."""
 
-    def __init__(self, coverage: Coverage = WHOLE, max_body_bytes: int = 10_000) -> None:
+    def __init__(
+        self,
+        coverage: Coverage = WHOLE,
+        max_body_bytes: int = 10_000,
+        sources: tuple[str, ...] = ("default",),
+    ) -> None:
         self.rows = Rows()
         self.asked: list[tuple[Record, Sequence[CardState], datetime]] = []
         self.answer: Sequence[Mapping[str, Any]] = ()
+        self.failure: Exception | None = None
         self.alive = True
         self.started = True
         registry = CollectorRegistry()
@@ -100,7 +108,7 @@ class Service:
             store=self.rows,  # type: ignore[arg-type] # only what the HTTP side reads
             needs={},
             coverage=coverage,
-            source="default",
+            sources=sources,
             advise=self.advise,
             now=lambda: NOW,
             started=lambda: self.started,
@@ -114,6 +122,8 @@ class Service:
         self, record: Record, known: Sequence[CardState], as_of: datetime
     ) -> Sequence[Mapping[str, Any]]:
         self.asked.append((record, known, as_of))
+        if self.failure:
+            raise self.failure
         return self.answer
 
     def post(self, body: Any, **headers: str) -> Any:
@@ -189,6 +199,33 @@ def test_a_patient_nobody_sent_is_asked_about_with_an_empty_record(service: Serv
     assert (record, known) == (Record("default|Patient/2", (), ()), ())
 
 
+@pytest.mark.parametrize("source", ["default", "lab"])
+def test_a_patient_is_looked_for_in_every_source_of_the_caller(source: str) -> None:
+    service = Service(sources=("default", "lab"))
+    service.rows.known_to = {source}
+    assert service.post(request()).status_code == 200
+    ((_, known, _),) = service.asked
+    assert [state.uuid for state in known] == [OPEN_UUID]
+
+
+def test_an_id_that_two_sources_know_is_refused_for_it_may_be_two_people() -> None:
+    service = Service(sources=("default", "lab"))
+    service.rows.known_to = {"default", "lab"}
+    refused(service.post(request()), 412)
+    assert service.asked == []
+
+
+def test_a_caller_whom_no_source_belongs_to_is_refused() -> None:
+    refused(Service(sources=()).post(request()), 412)
+
+
+def test_a_rule_that_failed_is_said_rather_than_answered_with_fewer_cards(
+    service: Service,
+) -> None:
+    service.failure = Problem(RULE_FAILED)
+    refused(service.post(request()), 500)
+
+
 def test_a_patient_id_that_carries_its_type_is_the_id(service: Service) -> None:
     context = {"userId": "Practitioner/1", "patientId": "Patient/1"}
     assert service.post(request(context=context)).status_code == 200
@@ -221,6 +258,8 @@ def test_a_missing_member_is_refused(service: Service, missing: str) -> None:
         {"hook": 1},
         {"hook": SECRET_NAME},
         {"hookInstance": None},
+        {"hookInstance": SECRET_NAME},
+        {"hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2e"},  # a digit short of a UUID
         {"context": [SECRET_NAME]},
         {"context": {"patientId": "1"}},
         {"context": {"userId": "Practitioner/1", "patientId": 1}},
@@ -305,6 +344,19 @@ def test_there_are_no_generated_pages(service: Service, path: str) -> None:
     refused(service.client.get(path), 404)
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/cds-services"])
+def test_whoever_asks_for_the_head_alone_is_answered(service: Service, path: str) -> None:
+    # RFC 9110, 9.1: every general-purpose server supports GET and HEAD.
+    assert service.client.head(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/cds-services/", "/cards/?since=2026-01-29T12:00:00Z"])
+def test_a_slash_too_many_is_not_found_and_nobody_is_sent_elsewhere(
+    service: Service, path: str
+) -> None:
+    refused(service.client.get(path, follow_redirects=False), 404)
+
+
 def test_another_method_is_refused(service: Service) -> None:
     refused(service.client.get(SERVICE), 405)
 
@@ -382,6 +434,7 @@ def test_a_card_is_shown_with_its_state(service: Service) -> None:
     response = service.client.get(f"/cards/{GONE_UUID}")
     assert response.json() == {
         "card": card("hcv-search", "warning"),
+        "subject": "Patient/1",
         "state": "retracted",
         "revision": 2,
         "changed_at": "2026-01-29T12:00:00Z",
@@ -391,7 +444,7 @@ def test_a_card_is_shown_with_its_state(service: Service) -> None:
 
 def test_an_open_card_has_no_reason_and_no_empty_member(service: Service) -> None:
     shown = service.client.get(f"/cards/{OPEN_UUID.upper()}").json()
-    assert shown.keys() == {"card", "state", "revision", "changed_at"}
+    assert shown.keys() == {"card", "subject", "state", "revision", "changed_at"}
 
 
 @pytest.mark.parametrize("uuid", ["1b4e28ba-2fa1-11d2-883f-0016d3cca427", SECRET_NAME])

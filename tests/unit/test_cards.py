@@ -16,8 +16,8 @@ from tests.support.rulebooks import SmallBook, small as small  # noqa: PLC0414
 from cryovigil.cards import CardContext, card
 from cryovigil.cards.figures import number_text
 from cryovigil.cards.record_text import cut, markdown, plain
-from cryovigil.normalize.readings import AnyReading, Result
-from cryovigil.rules import Figure, Fired, Word
+from cryovigil.normalize.readings import AnyReading, Result, When
+from cryovigil.rules import Figure, Fired, Measured, Since, Word
 
 ENGINE = "sha256:" + "0" * 64
 UUID = "0c0d5ee1-0000-8000-8000-000000000001"
@@ -257,6 +257,10 @@ def test_a_language_that_the_file_has_is_used_throughout(small: SmallBook) -> No
 
 # Figures.
 
+DAY = When(date(2026, 1, 10), date(2026, 1, 10))
+MONTH = When(date(2026, 1, 1), date(2026, 1, 31))
+YEAR = When(date(2026, 1, 1), date(2026, 12, 31))
+
 
 def quantity(**more: Any) -> Result:
     (reading,) = results(QUANTITY | more)
@@ -277,12 +281,29 @@ def quantity(**more: Any) -> Result:
         (quantity(shown="120 mg/L"), "120 mg/L"),
         (quantity(shown="<50 mg/L"), "<50 mg/L"),
         (quantity(shown=""), "0.12 g/L"),
+        (Measured(quantity()), "0.12 g/L (2026-01-10)"),
+        (Measured(quantity(shown_range="<0.05 g/L")), "0.12 g/L (range <0.05 g/L, 2026-01-10)"),
+        (Measured(quantity(on="2026")), "0.12 g/L (2026)"),
+        (Measured(quantity(on=None)), "0.12 g/L"),
+        (DAY, "2026-01-10"),
+        (MONTH, "2026-01"),
+        (YEAR, "2026"),
+        (Since("since", YEAR), "since 2026"),
+        (Since("recorded", DAY), "(recorded 2026-01-10)"),
+        (Since("last-updated", DAY), "(last updated 2026-01-10)"),
+        (Since("seen", DAY), "(seen 2026-01-10)"),
+        (Since("last-updated", None), "(date unknown)"),
     ],
 )
 def test_a_figure_reads_as_a_clinician_writes_it(
     small: SmallBook, figure: Figure, text: str
 ) -> None:
     assert lines(small, fired(amount=figure)) == [f"- **Found** **{text}**"]
+
+
+def test_the_range_of_a_record_does_nothing_either(small: SmallBook) -> None:
+    found = lines(small, fired(amount=Measured(quantity(shown_range="<b>x</b>"))))
+    assert found == ["- **Found** **0.12 g/L (range &lt;b&gt;x&lt;/b&gt;, 2026-01-10)**"]
 
 
 @pytest.mark.parametrize("figure", [None, "", (), (None,), "\u200b"])

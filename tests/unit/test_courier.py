@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.support.stores import FakeOutbox
@@ -66,7 +67,11 @@ def delivery(name: str, patient: int) -> Delivery:
 
 @asynccontextmanager
 async def running(
-    outbox: FakeOutbox, sink: FakeSink, clock: Clock | None = None, concurrency: int = 4
+    outbox: FakeOutbox,
+    sink: FakeSink,
+    clock: Clock | None = None,
+    concurrency: int = 4,
+    grace_s: float = 5,
 ) -> AsyncIterator[Courier]:
     tools = CourierTools(
         store=outbox,  # type: ignore[arg-type] # the part of a store that a courier uses
@@ -74,6 +79,7 @@ async def running(
         clock=clock or Clock(),
         metrics=Metrics(),
         concurrency=concurrency,
+        grace_s=grace_s,
     )
     courier = Courier(tools)
     stopping = asyncio.Event()
@@ -172,6 +178,27 @@ async def test_what_is_under_way_at_a_stop_is_finished() -> None:
     async with running(outbox, sink):
         await until(lambda: bool(sink.sent))
         asyncio.get_running_loop().call_later(0.05, sink.gate.set)
+    assert outbox.finished == [("a1", "delivered", "200")]
+
+
+async def test_an_answer_that_never_ends_does_not_hold_up_a_stop_and_is_asked_for_again() -> None:
+    outbox, sink = FakeOutbox([delivery("a1", 1)]), FakeSink()
+    sink.gate = asyncio.Event()
+    async with asyncio.timeout(2), running(outbox, sink, grace_s=0.05):
+        await until(lambda: bool(sink.sent))
+    assert outbox.finished == []
+    assert [owed.delivery_id for owed in outbox.owed] == ["a1"]
+
+
+async def test_what_was_answered_before_the_stop_is_recorded_however_long_that_takes() -> None:
+    class SlowOutbox(FakeOutbox):
+        async def finish_delivery(self, *finished: Any) -> bool:
+            await asyncio.sleep(0.2)
+            return await super().finish_delivery(*finished)
+
+    outbox, sink = SlowOutbox([delivery("a1", 1)]), FakeSink()
+    async with running(outbox, sink, grace_s=0.05):
+        await until(lambda: bool(sink.sent))
     assert outbox.finished == [("a1", "delivered", "200")]
 
 

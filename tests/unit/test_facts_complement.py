@@ -49,6 +49,44 @@ def test_a_child_has_its_own_range_of_c4() -> None:
     assert found.c4.state is True
 
 
+def test_where_a_range_is_given_and_unread_no_limit_of_ours_stands_in() -> None:
+    # "below the report's own reference range; else interpretation": the flag, else unknown.
+    assert complement(result("complement c4", 0.05, range_unread=True)).c4.state is None
+    assert complement(result("complement c4", 0.05, range_unread=True, flag="L")).c4.state is True
+    assert complement(result("rheumatoid factor", 25, range_unread=True)).rf.state is None
+    assert complement(result("rheumatoid factor", 25, range_unread=True, flag="H")).rf.state is True
+
+
+def test_a_hemolyzed_c4_leaves_the_low_one_before_it() -> None:
+    low = result("complement c4", 0.04, on="2026-01-10", low=0.1)
+    found = complement(low, result("complement c4", on="2026-01-20", word="invalid"))
+    assert found.c4.state is True
+    assert found.c4.result is not None
+    assert found.c4.result.value == 0.04
+
+
+def test_a_c4_worded_in_an_unknown_way_leaves_the_low_one_and_makes_the_record_incomplete() -> None:
+    low = result("complement c4", 0.04, on="2026-01-10", low=0.1)
+    facts = facts_of([low, result("complement c4", on="2026-01-20", problem="word-unknown")])
+    assert facts.complement.c4.state is True
+    assert facts.incomplete == ("unreadable-result",)
+
+
+def test_an_unread_platelet_count_makes_the_record_incomplete_where_an_older_one_stands_in() -> (
+    None
+):
+    older = result("platelets", 80, on="2026-01-10")
+    unread = result("platelets", on="2026-01-20", problem="word-unknown")
+    assert facts_of([older, unread]).incomplete == ("unreadable-result",)
+    assert facts_of([unread]).incomplete == ()
+
+
+def test_a_failed_molar_c4_does_not_hide_a_c4_in_grams() -> None:
+    low = result("complement c4", 0.04, on="2026-01-10", low=0.1)
+    found = complement(low, result("complement c4 molar", on="2026-01-20", word="invalid"))
+    assert found.c4.state is True
+
+
 def test_below_the_detection_limit_c4_is_low() -> None:
     # "<1.5 mg/dL" is below 0.015 g/L: dropped comparators would hide it (pitfalls.md, 4).
     assert complement(result("complement c4", 0.015, comparator="<")).c4.state is True

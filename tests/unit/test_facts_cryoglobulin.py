@@ -314,3 +314,20 @@ def test_a_quantity_is_shown_before_a_cryocrit_and_a_type() -> None:
         typed("2026-01-10", "II"), cryocrit("2026-01-10", 3), quantity("2026-01-10", 0.2)
     )
     assert found.determinations[0].leading.concept == "cryoglobulin quantity"
+
+
+def test_what_was_found_since_the_last_positive_is_known() -> None:
+    found = cryoglobulin(quantity("2025-06-01", 0.3), presence("2025-12-01", "negative"))
+    assert found.since_positive is found.determinations[-1]
+
+
+def test_a_positive_since_a_negative_leaves_nothing_to_say_of_it() -> None:
+    negative = presence("2025-06-01", "negative")
+    assert cryoglobulin(negative, quantity("2025-12-01", 0.3)).since_positive is None
+    assert cryoglobulin(negative).since_positive is None
+
+
+def test_a_negative_that_may_be_older_than_the_positive_is_not_since() -> None:
+    # "2025-06" may be 2025-06-01.
+    found = cryoglobulin(quantity("2025-06-10", 0.3), presence("2025-06", "negative"))
+    assert found.since_positive is None

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.support.cases import ZONE, Form, facts_from, facts_of, readings_of
 
 from cryovigil.facts import Facts
-from cryovigil.facts.cryovas import established_at
+from cryovigil.facts.cryovas import established_at, ever_established
 from cryovigil.normalize.readings import Finding, When
 from cryovigil.normalize.times import place
 from cryovigil.timeline import Timeline
@@ -111,3 +111,58 @@ def test_a_sign_that_was_recorded_later_established_it_by_its_onset() -> None:
 
 def test_a_sign_without_any_date_established_nothing_in_the_past() -> None:
     assert not established_at(facts_of([*PAST, {"condition": "skin ulcer"}]), date(2020, 3, 1))
+
+
+def test_what_accounted_for_a_sign_that_day_accounts_for_it_now() -> None:
+    # "purpura (not with platelets < 100 G/L in the latest count within 30 days)".
+    purpura = {"condition": "palpable purpura", "onset": "2020-02-20", "clinical": "resolved"}
+    few = {"concept": "platelets", "on": "2020-02-25", "value": 40}
+    many = {"concept": "platelets", "on": "2026-01-20", "value": 200}
+    assert established_at(facts_of([*PAST, purpura, many]), date(2020, 3, 1))
+    assert not established_at(facts_of([*PAST, purpura, few, many]), date(2020, 3, 1))
+
+
+def test_a_diagnosis_that_accounted_for_a_sign_then_may_be_over_now() -> None:
+    # "skin ulcer (not with venous, arterial or diabetic ulcer on the list)".
+    ulcer = {"condition": "skin ulcer", "onset": "2020-02-01"}
+    venous = {"condition": "venous ulcer", "onset": "2019-01-01"}
+    assert not established_at(
+        facts_of([*PAST, ulcer, {**venous, "abated": "2020-06-01"}]), date(2020, 3, 1)
+    )
+    assert established_at(
+        facts_of([*PAST, ulcer, {**venous, "abated": "2020-02-20"}]), date(2020, 3, 1)
+    )
+
+
+def test_a_diagnosis_that_came_later_accounts_for_nothing_then() -> None:
+    ulcer = {"condition": "skin ulcer", "onset": "2020-02-01"}
+    venous = {"condition": "venous ulcer", "onset": "2021-01-01"}
+    assert established_at(facts_of([*PAST, ulcer, venous]), date(2020, 3, 1))
+
+
+def test_what_was_established_then_says_what_it_rests_on() -> None:
+    sign = {"condition": "skin ulcer", "onset": "2020-02-01", "abated": "2020-06-01"}
+    later = {"concept": "complement c4", "on": "2026-01-10", "value": 0.3}
+    found = established_at(facts_of([*PAST, sign, later]), date(2020, 3, 1))
+    assert found is not None
+    assert found.sign is not None
+    assert found.c4 is not None
+    assert found.positive is not None
+    assert (found.sign.concept, found.c4.value, found.positive.quantity) == (
+        "skin ulcer",
+        0.04,
+        0.4,
+    )
+
+
+def test_of_several_days_the_latest_that_was_established_counts() -> None:
+    # 2020-03-01 with the ulcer, 2021-03-01 after it had abated.
+    sign = {"condition": "skin ulcer", "onset": "2020-02-01", "abated": "2020-06-01"}
+    found = ever_established(facts_of([*PAST, cryoglobulin("2021-03-01", 0.9), sign]))
+    assert found is not None
+    assert found.positive is not None
+    assert found.positive.quantity == 0.4
+
+
+def test_what_was_never_complete_was_never_established() -> None:
+    assert ever_established(facts_of([*PAST])) is None

@@ -22,6 +22,8 @@ def explained_items(**condition: object) -> set[str]:
         ("decompensated liver disease", {"c4"}),
         ("rheumatoid arthritis", {"rf"}),
         ("infective endocarditis", set(ITEMS)),
+        ("endocarditis of unspecified cause", set(ITEMS)),
+        ("endocarditis or valve disorder in another disease", set()),
         ("iga vasculitis", {"purpura", "leukocytoclastic vasculitis", "renal"}),
         ("anca vasculitis", {"purpura", "leukocytoclastic vasculitis", "renal"}),
         ("sjogren syndrome", set()),
@@ -41,11 +43,12 @@ def test_a_differential_lupus_explains_nothing() -> None:
     )
 
 
-def test_an_endocarditis_cured_twelve_months_ago_still_explains() -> None:
+@pytest.mark.parametrize(
+    "condition", ["infective endocarditis", "endocarditis of unspecified cause"]
+)
+def test_an_endocarditis_cured_twelve_months_ago_still_explains(condition: str) -> None:
     # "active or within 12 months": 2025-01-31 + 12 months is the as-of day, 2026-01-31.
-    assert explained_items(
-        condition="infective endocarditis", onset="2024-12-01", abated="2025-01-31"
-    )
+    assert explained_items(condition=condition, onset="2024-12-01", abated="2025-01-31")
 
 
 def test_an_endocarditis_cured_a_day_longer_ago_does_not() -> None:

@@ -86,6 +86,44 @@ def test_what_was_high_before_is_not_newly_high() -> None:
     assert found.creatinine.newly_high is False
 
 
+def test_a_value_is_newly_high_for_30_days_of_its_run() -> None:
+    # 2026-01-01 + 30 = 2026-01-31; the value before the run is 120, whatever confirmed the rise.
+    def high_since(day: str) -> Kidney:
+        before, again = creatinine("2025-06-01", 120), creatinine("2026-01-29", 150)
+        return kidney(before, creatinine(day, 141), again)
+
+    assert high_since("2026-01-01").creatinine.newly_high is True
+    assert high_since("2025-12-31").creatinine.newly_high is False
+
+
+def test_a_run_of_high_values_ends_with_one_that_is_not() -> None:
+    # 140 is not above 140.
+    found = kidney(
+        creatinine("2025-10-01", 160),
+        creatinine("2025-12-01", 140),
+        creatinine("2026-01-20", 150),
+        creatinine("2026-01-29", 160),
+    ).creatinine
+    assert found.newly_high is True
+    assert found.previous is not None
+    assert found.previous.value == 140
+    assert [r.value for r in found.run] == [150, 160]
+
+
+def test_the_value_before_is_the_last_of_any_age() -> None:
+    # "newly: the previous value did not meet it, or there is none".
+    latest = creatinine("2026-01-29", 150)
+    assert kidney(creatinine("2020-01-01", 150), latest).creatinine.newly_high is False
+    assert kidney(creatinine("2020-01-01", 100), latest).creatinine.newly_high is True
+
+
+def test_what_is_not_high_has_no_run_and_the_value_just_before_it() -> None:
+    found = kidney(creatinine("2026-01-20", 150), creatinine("2026-01-29", 130)).creatinine
+    assert (found.newly_high, found.run) == (False, ())
+    assert found.previous is not None
+    assert found.previous.value == 150
+
+
 def test_a_creatinine_that_came_back_no_longer_shows_failure() -> None:
     rise = (creatinine("2026-01-10", 80), creatinine("2026-01-20", 200))
     assert kidney(*rise).progressive is True
@@ -162,6 +200,14 @@ def test_the_limit_of_red_cells_goes_by_their_unit(unit: str, limit: float) -> N
     assert cells(limit, unit) is False
 
 
+def test_cells_beside_a_range_that_cannot_be_read_are_unknown() -> None:
+    # "erythrocytes above own range or flag, else > 3/HPF": there is an own range.
+    cells = {"concept": "urine erythrocytes", "on": "2026-01-20", "value": 4}
+    assert kidney(cells).urine.hematuria.state is True
+    assert kidney({**cells, "range_unread": True}).urine.hematuria.state is None
+    assert kidney({**cells, "range_unread": True, "flag": "H"}).urine.hematuria.state is True
+
+
 def test_a_strip_trace_is_no_hematuria_whatever_its_flag() -> None:
     # "a strip of 1+ or more".
     form = {"concept": "urine blood strip", "on": "2026-01-20"}
@@ -199,3 +245,35 @@ def test_conditions_stand_in_for_urine_results() -> None:
         {"condition": "hematuria", "onset": "2026-01-12"},
     )
     assert (bool(found.nephritic), found.new_nephritic) == (True, True)
+
+
+def urine_of(*days: tuple[str, float]) -> Kidney:
+    """Protein/creatinine ratios, and red cells with each of them."""
+    ratios = [
+        {"concept": "urine protein creatinine ratio", "on": on, "value": value}
+        for on, value in days
+    ]
+    cells = [{"concept": "urine erythrocytes", "on": on, "value": 20} for on, _ in days]
+    return kidney(*ratios, *cells)
+
+
+def test_a_control_leaves_a_proteinuria_as_new_as_its_run() -> None:
+    # 2026-01-01 + 30 = 2026-01-31.
+    assert urine_of(("2026-01-01", 800), ("2026-01-29", 1900)).new_nephritic is True
+    assert urine_of(("2025-12-31", 800), ("2026-01-29", 1900)).new_nephritic is False
+
+
+def test_a_proteinuria_is_judged_by_what_came_before_its_run() -> None:
+    # 500 is not above 500 and ends the run of 2025-06-01, which lies within 365 days.
+    run = (("2026-01-10", 800), ("2026-01-12", 900))
+    assert urine_of(("2024-06-01", 800), ("2025-12-01", 500), *run).new_nephritic is True
+    assert urine_of(("2025-06-01", 800), ("2025-12-01", 500), *run).new_nephritic is False
+
+
+def test_a_proteinuria_that_is_listed_later_is_as_old_as_its_first_value() -> None:
+    # The Condition of 2026-01-20 names what the ratio of 2025-12-20 had shown, 42 days ago.
+    listed = {"condition": "proteinuria", "onset": "2026-01-20"}
+    cells = {"concept": "urine erythrocytes", "on": "2026-01-20", "value": 20}
+    ratio = {"concept": "urine protein creatinine ratio", "on": "2025-12-20", "value": 900}
+    assert kidney(listed, cells).new_nephritic is True
+    assert kidney(listed, cells, ratio).new_nephritic is False

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from tests.support.cases import facts_of
 
-from cryovigil.facts.results import abnormal_high, abnormal_low, above, below, latest, positive
+from cryovigil.facts.results import (
+    abnormal_high,
+    abnormal_low,
+    above,
+    below,
+    latest,
+    positive,
+    unread,
+)
 from cryovigil.facts.truth import all_of, any_of, negation
 from cryovigil.normalize.readings import Result
 
@@ -116,6 +124,77 @@ def test_the_latest_result_that_counts_is_the_latest() -> None:
     found = latest(facts_of(forms).timeline.results("rheumatoid factor"))
     assert found is not None
     assert found.value == 30
+
+
+def rf_of(*later: dict[str, Any]) -> Any:
+    forms = [
+        {"concept": "rheumatoid factor", "on": "2026-01-10", "value": 30},
+        *({"concept": "rheumatoid factor", "on": "2026-01-20", **form} for form in later),
+    ]
+    return facts_of(forms).timeline.results("rheumatoid factor")
+
+
+# "Haemolysed or cold-transported specimen: rejected = unknown" (pitfalls.md, 11): no newer value.
+@pytest.mark.parametrize("word", ["invalid", "not-performed", "pending"])
+def test_a_failed_specimen_does_not_hide_the_value_before_it(word: str) -> None:
+    found = latest(rf_of({"word": word}))
+    assert found is not None
+    assert found.value == 30
+    assert not unread(rf_of({"word": word}))
+
+
+@pytest.mark.parametrize("problem", ["word-unknown", "note-only", "unit-unknown"])
+def test_a_result_that_cannot_be_read_hides_nothing_and_is_known_to_be_there(problem: str) -> None:
+    found = latest(rf_of({"problem": problem}))
+    assert found is not None
+    assert found.value == 30
+    assert unread(rf_of({"problem": problem}))
+
+
+def test_a_result_that_cannot_be_read_and_is_flagged_is_the_latest() -> None:
+    # Its flag says something of the patient, though its value does not.
+    found = latest(rf_of({"problem": "unit-unknown", "flag": "H"}))
+    assert found is not None
+    assert found.flag == "H"
+    assert not unread(rf_of({"problem": "unit-unknown", "flag": "H"}))
+
+
+@pytest.mark.parametrize("flag", ["<", ">", "IND"])
+def test_a_flag_that_says_nothing_makes_no_value_readable(flag: str) -> None:
+    assert unread(rf_of({"problem": "unit-unknown", "flag": flag}))
+
+
+def test_what_was_read_again_later_is_not_unread() -> None:
+    assert not unread(rf_of({"problem": "word-unknown"}, {"on": "2026-01-25", "value": 10}))
+
+
+def test_where_nothing_can_be_read_the_latest_is_still_shown() -> None:
+    forms = [{"concept": "rheumatoid factor", "on": "2026-01-10", "word": "invalid"}]
+    assert latest(facts_of(forms).timeline.results("rheumatoid factor")) is not None
+
+
+def test_a_first_result_that_cannot_be_read_is_shown_itself_and_hides_nothing() -> None:
+    forms = [{"concept": "rheumatoid factor", "on": "2026-01-10", "problem": "word-unknown"}]
+    found = facts_of(forms).timeline.results("rheumatoid factor")
+    assert latest(found) == found[0]
+    assert not unread(found)
+
+
+# Red cells above 3 a field are hematuria; 5 to 10 is more, 0 to 2 is not, 2 to 5 may be either.
+@pytest.mark.parametrize(
+    ("low", "top", "said"), [(5, 10, True), (0, 2, False), (0, 3, False), (2, 5, None)]
+)
+def test_a_span_is_above_a_limit_where_all_of_it_is(
+    low: float, top: float, said: bool | None
+) -> None:
+    assert above(result(low, comparator=">=", top=top), 3) is said
+
+
+@pytest.mark.parametrize(("low", "top", "said"), [(5, 10, False), (0, 2, True), (0, 3, None)])
+def test_a_span_is_below_a_limit_where_all_of_it_is(
+    low: float, top: float, said: bool | None
+) -> None:
+    assert below(result(low, comparator=">=", top=top), 3) is said
 
 
 def test_one_no_settles_all_and_one_yes_settles_any() -> None:

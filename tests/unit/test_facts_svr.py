@@ -121,6 +121,22 @@ def test_a_weaker_assay_proves_no_cure(lloq: float | None, state: str) -> None:
     assert svr(VIREMIC, COURSE, not_detected("2025-07-20", lloq=lloq)).state == state
 
 
+def test_a_limit_that_has_no_iu_proves_no_cure() -> None:
+    # "copies/mL has no fixed factor" (pitfalls.md, 5): 600 copies/mL compares to no 15 IU/mL.
+    copies = {"concept": "hcv rna copies", "on": "2025-07-20", "word": "not-detected"}
+    assert svr(VIREMIC, COURSE, copies).state == "svr12"
+    worded = not_detected("2025-07-20", comparator="<")
+    assert svr(VIREMIC, COURSE, worded).state == "unproven"
+    below = {"concept": "hcv rna copies", "on": "2025-07-20", "value": 600, "comparator": "<"}
+    assert svr(VIREMIC, COURSE, {**below, "flag": "ND"}).state == "unproven"
+
+
+def test_a_second_assay_of_the_day_with_a_limit_in_iu_proves_it() -> None:
+    below = {"concept": "hcv rna copies", "on": "2025-07-20", "value": 600, "comparator": "<"}
+    sensitive = not_detected("2025-07-20", lloq=12)
+    assert svr(VIREMIC, COURSE, {**below, "flag": "ND"}, sensitive).state == "svr12"
+
+
 def test_without_a_documented_infection_a_negative_is_no_cure() -> None:
     assert svr(COURSE, not_detected("2025-07-20")).state == "unproven"
 

@@ -15,7 +15,7 @@ from tests.support.consumers import FakeConsumer, record
 from tests.support.stores import FakeStore, FakeTransaction
 
 from cryovigil.adapters import partition_work
-from cryovigil.adapters.kafka_intake import Intake
+from cryovigil.adapters.kafka_intake import Intake, Open
 from cryovigil.adapters.partition_work import Tools
 from cryovigil.adapters.ports import DeadLetter, Partition, Transaction
 from cryovigil.clock import WallClock
@@ -85,6 +85,12 @@ class Bench:
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        async def opened(_: Kafka) -> tuple[Any, str]:
+            return self.consumer, "cluster"
+
+        self.start_with(opened)
+
+    def start_with(self, open_: Open) -> None:
         tools = Tools(
             store=self.store,  # type: ignore[arg-type] # the part of a store that intake uses
             casework=self.casework,
@@ -94,11 +100,7 @@ class Bench:
             reclaim_after_s=0.05,
             committed=self._committed,
         )
-
-        async def opened(_: Kafka) -> tuple[Any, str]:
-            return self.consumer, "cluster"
-
-        self.intake = Intake(Kafka(), tools, opened)
+        self.intake = Intake(Kafka(), tools, open_)
         self.task = asyncio.create_task(self.intake.run(self.stopping))
 
     def _committed(self) -> None:
@@ -106,6 +108,10 @@ class Bench:
 
     def offset(self, where: TopicPartition = LAB) -> int | None:
         return self.store.offsets.get(name(where), (0, None))[1]
+
+    def lag(self) -> float | None:
+        labels = {"topic": LAB.topic, "partition": str(LAB.partition)}
+        return self.metrics.registry.get_sample_value("cryovigil_consumer_lag_records", labels)
 
     def kept(self) -> list[str]:
         return [update.identity for update in self.store.updates]
@@ -354,3 +360,71 @@ async def test_an_outage_between_two_slices_leaves_nothing_behind_in_the_queue()
         bench.casework.gate.set()
         await until(lambda: bench.offset() == 450)
     assert bench.kept() == names(LAB, range(450))
+
+
+async def test_a_stop_during_a_rebalance_finishes_the_slice_and_leaves_the_group() -> None:
+    async with running(FakeConsumer(log_of(LAB, range(3)))) as bench:
+        gate = bench.casework.gate = asyncio.Event()
+        await bench.consumer.assign(LAB)
+        await until(lambda: bench.consumer.polls > 5)
+        revoking = asyncio.create_task(bench.consumer.revoke())
+        await asyncio.sleep(0.02)
+        bench.stopping.set()
+        await asyncio.sleep(0.02)
+        gate.set()
+        await revoking
+    assert bench.offset() == 3
+
+
+async def test_a_partition_that_is_assigned_during_a_stop_is_not_begun() -> None:
+    async with running(FakeConsumer(log_of(LAB, range(3)) | log_of(OTHER, range(3)))) as bench:
+        gate = bench.casework.gate = asyncio.Event()
+        await bench.consumer.assign(LAB)
+        await until(lambda: bench.consumer.polls > 5)
+        bench.stopping.set()
+        await asyncio.sleep(0.02)
+        await bench.consumer.assign(OTHER)
+        gate.set()
+    assert bench.kept() == names(LAB, range(3))
+    assert name(OTHER) not in bench.store.offsets
+
+
+async def test_a_broker_that_accepts_and_says_nothing_does_not_hold_up_a_stop() -> None:
+    closed = False
+
+    async def silent(_: Kafka) -> tuple[Any, str]:
+        nonlocal closed
+        try:
+            return await asyncio.Future()
+        finally:
+            closed = True
+
+    bench = Bench(FakeConsumer({}), FakeStore())
+    bench.start_with(silent)
+    await asyncio.sleep(0.02)
+    bench.stopping.set()
+    assert bench.task is not None
+    await asyncio.wait_for(bench.task, 1)
+    assert closed
+
+
+async def test_no_more_is_asked_for_than_the_memory_is_meant_to_hold() -> None:
+    mebibyte = bytes(2**20)
+    consumer = FakeConsumer({LAB: [record(LAB, offset, mebibyte) for offset in range(30)]})
+    consumer.at_once = 1
+    async with running(consumer) as bench:
+        bench.casework.gate = asyncio.Event()
+        await consumer.assign(LAB)
+        await until(lambda: not bench.intake._works[LAB].has_room)
+        # 4 MiB are a slice, and twice as many wait: 12 records, and their keys make it no more.
+        assert consumer._positions[LAB] <= 12
+        bench.casework.gate.set()
+        await until(lambda: bench.offset() == 30)
+
+
+async def test_the_lag_of_a_partition_goes_with_it() -> None:
+    async with running(FakeConsumer(log_of(LAB, range(3)))) as bench:
+        await bench.consumer.assign(LAB)
+        await until(lambda: bench.lag() == 0)
+        await bench.consumer.revoke()
+        assert bench.lag() is None

@@ -139,6 +139,21 @@ def test_a_snoozed_card_comes_back_under_its_uuid_and_a_closed_one_as_a_new_epis
     assert next_episode(judged("closed")) == 2
 
 
+def test_revisions_go_on_where_a_snoozed_card_comes_back_under_its_uuid() -> None:
+    """The delivery id is (card uuid, revision), and a receiver drops what it has seen."""
+    snoozed = msgspec.structs.replace(judged("snoozed", until=NOW), revision=3)
+    made = decide(snoozed, FIRED, state())
+    assert made is not None
+    assert (made.kind, made.after.uuid, made.after.revision) == ("open", "u", 4)
+
+
+def test_revisions_begin_anew_with_a_new_episode() -> None:
+    closed = msgspec.structs.replace(judged("closed"), revision=3)
+    made = decide(closed, FIRED, state(uuid="v", episode=2, criteria=("a", "b")))
+    assert made is not None
+    assert (made.kind, made.after.uuid, made.after.revision) == ("open", "v", 1)
+
+
 def test_a_delivered_card_is_retracted_even_where_it_was_closed() -> None:
     made = decide(judged("closed"), Quiet(), None)
     assert made is not None

@@ -12,6 +12,7 @@ import yaml
 
 from cryovigil.errors import RulebookInvalid
 from cryovigil.normalize.codes import load_concepts
+from cryovigil.normalize.readings import UNRESOLVED
 from cryovigil.normalize.tables import Tables, load_tables
 from cryovigil.strict_yaml import parse
 
@@ -93,9 +94,11 @@ def test_the_core_analytes_are_anchors() -> None:
     concepts = load_concepts(MAPPINGS)
     for name in ("cryoglobulin quantity", "cryocrit", "cryoglobulin type", "hcv rna log"):
         assert concepts[name].klass == "anchor"
-    assert {c.klass for c in concepts.values() if c.kind in ("condition", "medication")} == {
-        "anchor"
-    }
+    assert [
+        c.name
+        for c in concepts.values()
+        if c.kind in ("condition", "medication") and c.klass != "anchor"
+    ] == [UNRESOLVED]  # it says that something is missing, and raises no card by itself
     for name in ("platelets", "complement c3", "cryofibrinogen", "egfr"):
         assert concepts[name].klass == "context"
 
@@ -107,6 +110,34 @@ def test_counting_as_is_kept_where_rules_lean_on_it() -> None:
         "cryoglobulinemic vasculitis" in concepts["cryoglobulinemic glomerulonephritis"].counts_as
     )
     assert "cryoglobulinemic vasculitis" not in concepts["cryoglobulinemic purpura"].counts_as
+
+
+# "Sensitive assay: undetectable RNA (<= 15 IU/mL)" (EASL); the codes name what theirs detect.
+@pytest.mark.parametrize(("code", "limit"), [("34703-9", 500), ("34704-7", 50), ("11011-4", None)])
+def test_a_code_that_names_its_detection_limit_keeps_it(
+    tables: Tables, code: str, limit: float | None
+) -> None:
+    assert tables.codes.limit("http://loinc.org", code) == limit
+    assert tables.codes.limit("http://loinc.org/", f" {code}") == limit
+
+
+def test_a_site_that_lists_such_a_code_makes_its_assay_no_more_sensitive(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        '- {system: "http://loinc.org", code: "34703-9", concept: hcv rna, unit: "[IU]/mL"}\n'
+    )
+    codes = load_tables(MAPPINGS, site).codes
+    assert codes.local_unit("http://loinc.org", "34703-9") == "[IU]/mL"
+    assert codes.limit("http://loinc.org", "34703-9") == 500
+
+
+def test_endocarditis_of_any_cause_is_one_but_not_a_valve_disorder_of_another_disease(
+    tables: Tables,
+) -> None:
+    # rules.md says "endocarditis"; I39 is "endocarditis and heart valve disorders" together.
+    assert tables.also["endocarditis of unspecified cause"] == ("infective endocarditis",)
+    (valve,) = tables.codes.concepts("http://hl7.org/fhir/sid/icd-10", "I39.0")
+    assert valve not in tables.also
 
 
 def test_the_digest_covers_the_site_file(tmp_path: Path, tables: Tables) -> None:

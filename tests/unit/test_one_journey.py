@@ -97,7 +97,7 @@ async def ask(store: AnyStore, known: Journey, patient: str) -> list[bytes]:
         store=store,
         needs=known.book.needs,
         coverage=known.coverage,
-        source=SOURCE.key,
+        sources=(SOURCE.key,),
         advise=partial(advice, known),
         now=lambda: NOW,
         started=lambda: True,

@@ -15,6 +15,7 @@ from tests.support.cases import (
     concepts,
     counts_as,
     facts_from,
+    facts_of,
     read_cases,
     readings_of,
 )
@@ -135,6 +136,30 @@ def test_every_rule_has_cases_and_no_cases_lack_a_rule() -> None:
     assert [file.stem for file in FILES] == [rule.id for rule in book().rules]
 
 
+def test_what_once_established_vasculitis_is_evidence_of_the_search() -> None:
+    # "Evidence list with date, value, unit, source resource" (pitfall 55): a fire by L02 rests on
+    # the sign, C4 and cryoglobulin of 2024, although the sign has gone since.
+    forms: list[dict[str, Any]] = [
+        {"concept": "hcv rna", "on": "2024-12-01", "value": 800000},
+        {
+            "treatment": "hcv direct-acting antiviral",
+            "form": "statement",
+            "start": "2025-01-01",
+            "end": "2025-03-26",
+        },
+        {"concept": "hcv rna", "on": "2025-09-15", "word": "not-detected"},
+        {"condition": "skin ulcer", "onset": "2024-11-01", "abated": "2025-02-01"},
+        {"concept": "cryoglobulin quantity", "on": "2024-11-05", "value": 0.3},
+        {"concept": "complement c4", "on": "2024-11-05", "value": 0.04, "low": 0.1},
+        {"concept": "complement c4", "on": "2026-01-05", "value": 0.2, "low": 0.1},
+        {"condition": "palpable purpura", "onset": "2026-01-20"},
+    ]
+    answer = answer_of(rule_of(post_svr_lymphoma_search.ID), facts_of(forms))
+    assert isinstance(answer, Fired)
+    rested_on = {reading.reference for reading in answer.evidence}
+    assert {"Condition/04", "Observation/05", "Observation/06"} <= rested_on
+
+
 def changes_on(rule: BookRule, case: Case) -> date | None:
     """The local day on which the advice changes when nothing but time passes."""
     facts = case.facts()
@@ -217,7 +242,9 @@ def _within(rows: list[AnyReading], need: Need, now: datetime) -> list[AnyReadin
         return rows
     start = microseconds(now - timedelta(days=need.days)) if need.days else microseconds(now)
     past = [r.at for r in rows if r.at <= microseconds(now)]
-    counting = [r.at for r in rows if isinstance(r, Result) and r.counts and r.at in past]
+    counting = [
+        r.at for r in rows if isinstance(r, Result) and r.counts and r.readable and r.at in past
+    ]
     latest = {max(past, default=0), max(counting, default=0)}
     return [r for r in rows if r.at in latest or r.at > start]
 

@@ -103,6 +103,27 @@ def test_asking_for_nothing_of_a_missing_feature_is_let_through(
         ("SITE__TIME_ZONE", "Europe/canary7"),
         ("PUBLIC_URL", "canary7"),
         ("SECRET", "canary7"),
+        ("DATABASE_URL", "sqlite:///"),
+        # Unescaped, the sign ends the host, and what follows the colon is taken for a port.
+        ("DATABASE_URL", "postgresql://user:canary7/x@host/db"),
+        ("DATABASE_URL", "postgresql://user:canary7#x@host/db"),
+        ("DATABASE_URL", "postgresql://user:canary7?x@host/db"),
+        ("DATABASE_URL", "postgresql://user:12/canary7@host/db"),
+        ("DATABASE_URL", "postgresql://user:12#canary7"),
+        ("DATABASE_URL", "postgresql://user:x@canary7@host/db"),
+        ("DATABASE_URL", "postgresql://user:canary7@[::1/db"),
+        ("DATABASE_URL", "postgresql://user:canary7@host:port/db"),
+        ("DATABASE_URL", "postgresql://user:canary7@host:65536/db"),
+        ("EHR__TOKEN", "canary7\u00e9"),
+        ("EHR__TOKEN", "canary7\n"),
+        ("EHR__TOKEN", " canary7"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "localhost:canary7"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "localhost:1,localhost:65536"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "kafka://canary7:9092"),
+        ("KAFKA__BOOTSTRAP_SERVERS", "canary7..example:9092"),
+        ("KAFKA__SSL_CA_FILE", "/canary7.pem"),
+        ("KAFKA__SSL_CERTIFICATE_FILE", "/canary7.pem"),
+        ("KAFKA__SSL_KEY_FILE", "/canary7.pem"),
     ],
 )
 def test_an_error_never_repeats_what_was_given(
@@ -111,6 +132,63 @@ def test_an_error_never_repeats_what_was_given(
     line = refusal(monkeypatch, **{name: value})
     assert line.startswith(f"CRYOVIGIL_{name}: ")
     assert "canary7" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:p%2Fa%40s%23s@host:5432/db",
+        "postgresql://user:pass@[::1]:5432/db?sslmode=require",
+        "postgresql://user:pass@one:5432,two:65535/db",
+        "postgresql://user:@/db?host=/run/postgresql",
+        "postgresql:///db",
+        "sqlite:///some/path.db",
+    ],
+)
+def test_an_address_of_a_database_is_taken_as_its_driver_reads_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    assert loaded(monkeypatch, DATABASE_URL=url).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("servers", ["localhost", "localhost:65535", "[::1]:9092", "::1"])
+def test_a_broker_on_this_machine_is_known_as_such(
+    monkeypatch: pytest.MonkeyPatch, servers: str
+) -> None:
+    assert loaded(monkeypatch, KAFKA__BOOTSTRAP_SERVERS=servers).kafka.bootstrap_servers
+
+
+def test_a_file_of_certificates_that_holds_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("canary7")
+    given = {"KAFKA__SECURITY_PROTOCOL": "SSL", "KAFKA__SSL_CA_FILE": str(tmp_path / "ca.pem")}
+    line = refusal(monkeypatch, **given)
+    assert line.startswith("CRYOVIGIL_KAFKA__SSL_CA_FILE")
+    assert "canary7" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0x1/",
+        "https://[::1]x/",
+        "https://ehr..example/",
+        "https://e/\u00e9",
+        "https://e/\n",
+    ],
+)
+def test_an_address_that_no_client_could_ask_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    line = refusal(monkeypatch, EHR__SINK="cloudevents", EHR__URL=url)
+    assert line.startswith("CRYOVIGIL_EHR__URL ")
+
+
+def test_a_stop_gets_five_seconds_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loaded(monkeypatch, SHUTDOWN_S="5").shutdown_s == 5
+    assert refusal(monkeypatch, SHUTDOWN_S="4.9").startswith("CRYOVIGIL_SHUTDOWN_S: ")
 
 
 def test_a_heartbeat_may_take_a_third_of_the_session(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,8 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
     [
         ("120", 120.0),
         ("Sun, 01 Mar 2026 12:01:30 GMT", 90.0),
+        ("Mon, 01 Jan 9999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
         ("soon", None),
         ("", None),
         ("-1", None),

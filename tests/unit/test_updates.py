@@ -16,6 +16,7 @@ from cryovigil.errors import Unreadable
 from cryovigil.normalize import Site
 from cryovigil.normalize.readings import Finding, Person, Result, Treatment, Update
 from cryovigil.normalize.tables import load_tables
+from cryovigil.timeline import Timeline
 from cryovigil.updates import Reader
 
 SITE = Site(zone=ZoneInfo("Europe/Paris"), opt_out=frozenset({("urn:site", "no-cds")}))
@@ -145,6 +146,117 @@ def test_each_component_is_a_part_of_its_own() -> None:
     )
     readings = update(panel).readings
     assert [(r.concept, r.part) for r in readings] == [("complement c4", 0), ("complement c3", 1)]
+
+
+@pytest.mark.parametrize(("code", "lloq"), [("34703-9", 500), ("34704-7", 50), ("11011-4", None)])
+def test_a_result_without_a_limit_has_that_of_its_code(code: str, lloq: float | None) -> None:
+    assert result(code=code, valueString="not detected").lloq == lloq
+
+
+def test_a_limit_the_report_states_wins_over_that_of_the_code() -> None:
+    assert result(code="34703-9", valueString="not detected (<12 IU/mL)").lloq == 12
+
+
+# 80 mg/L is 0.08 g/L, 10 mg/dL is 0.1 g/L: a negative below such a limit keeps it.
+@pytest.mark.parametrize(
+    ("text", "word", "lloq"),
+    [
+        ("Negative (< 80 mg/L)", "negative", 0.08),
+        ("< 80 mg/L negative", "negative", 0.08),
+        ("negativ, < 0,08 g/L", "negative", 0.08),
+        ("not detected (<10 mg/dL)", "not-detected", 0.1),
+        ("Negative (< 1 %)", "negative", None),
+    ],
+)
+def test_a_cryoglobulin_worded_beside_a_limit_keeps_the_limit_in_g_per_l(
+    text: str, word: str, lloq: float | None
+) -> None:
+    cryo = result(code="2166-7", valueString=text)
+    assert (cryo.word, cryo.comparator, cryo.lloq) == (word, "<", lloq)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "lloq"),
+    [
+        ("11259-9", "not detected (<15 IU/mL)", 15),
+        ("11259-9", "not detected (<15)", 15),
+        ("11011-4", "not detected (<15)", 15),
+        # copies per mL have no factor to IU/mL
+        ("11011-4", "not detected (<600 copies/mL)", None),
+    ],
+)
+def test_an_rna_worded_beside_a_limit_keeps_the_limit_in_iu(
+    code: str, text: str, lloq: float | None
+) -> None:
+    rna = result(code=code, valueString=text)
+    assert (rna.word, rna.comparator, rna.lloq) == ("not-detected", "<", lloq)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("0.16-0.48 g/L", 0.16, 0.48),
+        ("0,16 - 0,48", 0.16, 0.48),
+        ("16 to 48 mg/dL", 0.16, 0.48),
+        ("0,16 g/L bis 0,48 g/L", 0.16, 0.48),
+        ("[0.16 \u2013 0.48]", 0.16, 0.48),
+        ("> 0.16", 0.16, None),
+        ("<0.48 g/L", None, 0.48),
+    ],
+)
+def test_a_range_in_words_is_the_range(text: str, low: float | None, high: float | None) -> None:
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=[{"text": text}])
+    assert (c4.low, c4.high, c4.range_unread, c4.shown_range) == (low, high, False, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["see report", "adults 0.16-0.48", "0.48-0.16", "16-48 /HPF", "0.16"]
+)
+def test_a_range_that_cannot_be_read_is_said_to_be_there(text: str) -> None:
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=[{"text": text}])
+    assert (c4.low, c4.high, c4.range_unread, c4.shown_range) == (None, None, True, text)
+
+
+def test_a_range_that_is_an_essay_is_neither_read_nor_shown() -> None:
+    essay = [{"text": "0.16" + " " * 200_000 + "0.48"}]
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=essay)
+    assert (c4.low, c4.range_unread, c4.shown_range) == (None, True, "")
+
+
+def limits(low: float, high: float, **more: Any) -> dict[str, Any]:
+    return {"low": quantity(low, "g/L"), "high": quantity(high, "g/L"), **more}
+
+
+def test_ranges_of_several_ages_that_differ_are_none() -> None:
+    # Which of them is this patient's is not known here: the child's, which stands first, is not it.
+    years = {"value": 18, "unit": "a"}
+    both = [limits(0.08, 0.3, age={"high": years}), limits(0.16, 0.48, age={"low": years})]
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=both)
+    assert (c4.low, c4.high, c4.range_unread) == (None, None, True)
+
+
+def test_ranges_that_agree_are_one_and_a_therapeutic_one_is_none_of_them() -> None:
+    other = limits(0.3, 0.6, type={"coding": [{"code": "treatment"}]})
+    given = [limits(0.16, 0.48), other, {"text": "16-48 mg/dL"}]
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=given)
+    assert (c4.low, c4.high, c4.range_unread) == (0.16, 0.48, False)
+
+
+@pytest.mark.parametrize("code", ["17857-4", "11572-5"])
+def test_a_titer_is_shown_as_the_dilution_it_is(code: str) -> None:
+    # The titre 1:160 is not 160 IU/mL (pitfalls, 7).
+    assert result(code=code, valueString="1:160").shown == "1:160"
+    assert result(code=code, valueQuantity=quantity(160, "{titer}")).shown == "1:160"
+
+
+def test_erythrocytes_counted_as_a_span_keep_both_ends() -> None:
+    cells = result(code="13945-1", valueString="5-10 /HPF")
+    assert (cells.value, cells.comparator, cells.top, cells.shown) == (5, ">=", 10, "5-10 /HPF")
+
+
+def test_a_span_as_the_value_of_another_result_is_no_number() -> None:
+    # It may be a range that was sent in the place of the value.
+    assert result(valueString="10-40 mg/dL").problem == "word-unknown"
 
 
 def test_without_effective_the_collection_of_the_specimen_counts_then_issued() -> None:
@@ -281,6 +393,106 @@ def test_a_medication_statement_gives_its_period() -> None:
     assert (reading.concept, reading.form) == ("hcv direct-acting antiviral", "statement")
     assert reading.end is not None
     assert str(reading.end.latest) == "2025-03-26"
+
+
+DRUG = {"coding": [{"system": "http://www.whocc.no/atc", "code": "J05AP55"}]}
+
+
+def statement(named: str, **members: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationStatement",
+        "id": "m1",
+        "status": "completed",
+        "subject": {"reference": "Patient/7"},
+        "medicationReference": {"reference": named},
+        **members,
+    }
+
+
+def drugs(*resources: dict[str, Any], full_url: str | None = None) -> list[str]:
+    """The concepts of the first of the resources of a Bundle; full_url: of the second."""
+    entries: list[dict[str, Any]] = [{"resource": resource} for resource in resources]
+    if full_url is not None:
+        entries[1]["fullUrl"] = full_url
+    first = read({"resourceType": "Bundle", "type": "collection", "entry": entries})[0]
+    assert isinstance(first, Update)
+    return [reading.concept for reading in first.readings]
+
+
+MEDICATION = {"resourceType": "Medication", "id": "drug", "code": DRUG}
+DAA = ["hcv direct-acting antiviral"]
+
+
+def test_a_drug_contained_in_the_statement_is_its_drug() -> None:
+    practitioner = {"resourceType": "PractitionerRole", "id": "p", "code": [{"text": "x"}]}
+    assert drugs(statement("#drug", contained=[practitioner, MEDICATION])) == DAA
+
+
+@pytest.mark.parametrize(
+    ("named", "full_url"),
+    [
+        ("Medication/drug", None),
+        ("urn:uuid:0b", "urn:uuid:0b"),
+        (
+            "https://fhir.example.org/r4/Medication/drug",
+            "https://fhir.example.org/r4/Medication/drug",
+        ),
+    ],
+)
+def test_a_drug_in_the_same_bundle_is_its_drug(named: str, full_url: str | None) -> None:
+    assert drugs(statement(named), MEDICATION, full_url=full_url) == DAA
+
+
+def test_a_drug_that_is_not_watched_says_nothing() -> None:
+    aspirin = {"coding": [{"system": "http://www.whocc.no/atc", "code": "N02BA01"}]}
+    assert drugs(statement("Medication/drug"), {**MEDICATION, "code": aspirin}) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "contained"),
+    [
+        ("Medication/elsewhere", []),
+        ("#other", [MEDICATION]),
+        ("#drug", [{"resourceType": "Medication", "id": "drug"}]),
+        ("#drug", [{"resourceType": "Substance", "id": "drug", "code": DRUG}]),
+    ],
+)
+def test_a_drug_out_of_reach_makes_the_record_incomplete(named: str, contained: Any) -> None:
+    # "without resolving it courses and order rules miss it" (pitfalls, 66): so it is said.
+    (found,) = read(statement(named, contained=contained))
+    assert isinstance(found, Update)
+    assert Timeline(found.readings).incomplete == ("unresolved-medication",)
+    assert not found.anchor
+
+
+def order(**members: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "r1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/7"},
+        "medicationCodeableConcept": DRUG,
+        "authoredOn": "2026-01-10",
+        **members,
+    }
+
+
+@pytest.mark.parametrize("intent", ["order", "original-order", "instance-order"])
+def test_an_order_is_a_treatment(intent: str) -> None:
+    assert [r.concept for r in update(order(intent=intent)).readings] == DAA
+
+
+# FHIR: a proposal, plan or option is "without an intention they have authorization to act".
+@pytest.mark.parametrize(
+    "members", [{"doNotPerform": True}, *({"intent": i} for i in ("proposal", "plan", "option"))]
+)
+def test_what_is_no_order_is_no_treatment(members: dict[str, Any]) -> None:
+    assert update(order(**members)).readings == ()
+    assert (
+        update(statement("Medication/x", resourceType="MedicationRequest", **members)).readings
+        == ()
+    )
 
 
 @pytest.mark.parametrize(

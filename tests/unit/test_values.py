@@ -179,6 +179,12 @@ def test_an_interpretation_code_is_its_own_flag(
         ("Type II, IgM kappa", "II"),
         ("Mixed cryoglobulinemia, IgM kappa", "II"),
         ("Mixed cryoglobulinemia type II (IgM kappa)", "II"),
+        # "a type counts as presence": the word for presence beside it adds nothing
+        ("Positive, type II", "II"),
+        ("Positiv Typ II", "II"),
+        ("présence d'une cryoglobuline de type II", "II"),
+        ("Presenza di crioglobulina di tipo III", "III"),
+        ("Positivo, tipo II", "II"),
     ],
 )
 def test_a_type_is_read_from_its_name_or_its_immunoglobulins(
@@ -203,6 +209,9 @@ def test_a_type_is_read_from_its_name_or_its_immunoglobulins(
         "kappa",
         "cryoglobulin",
         "no type II",
+        "positive",
+        "Typ II nicht nachweisbar",
+        "type II not detected",
         "type II?",
         "diabetes mellitus type II",
         "type II " + "cryoglobulin " * 20,
@@ -225,7 +234,7 @@ def test_a_type_that_is_unclear_or_contradicts_itself_is_unknown(
     ],
 )
 def test_palpable_purpura_is_found_in_five_languages(values: ValueWords, text: str) -> None:
-    assert values.condition_concepts(text) == ("palpable purpura",)
+    assert values.condition_concepts([text]) == ("palpable purpura",)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +250,7 @@ def test_palpable_purpura_is_found_in_five_languages(values: ValueWords, text: s
 def test_leukocytoclastic_vasculitis_is_found_in_five_languages(
     values: ValueWords, text: str
 ) -> None:
-    assert values.condition_concepts(text) == ("cutaneous vasculitis", "palpable purpura")
+    assert values.condition_concepts([text]) == ("cutaneous vasculitis", "palpable purpura")
 
 
 @pytest.mark.parametrize(
@@ -262,17 +271,59 @@ def test_leukocytoclastic_vasculitis_is_found_in_five_languages(
     ],
 )
 def test_a_finding_denied_doubted_or_past_is_none(values: ValueWords, text: str) -> None:
-    assert values.condition_concepts(text, ("purpura",)) == ()
+    assert values.condition_concepts([text], ("purpura",)) == ()
+
+
+# "D69.2 is purpura, not palpable purpura, unless a second coding or text says palpable" (rules.md):
+# the national displays of D69.2 say "non-thrombocytopenic", which denies no purpura.
+@pytest.mark.parametrize(
+    ("text", "display"),
+    [
+        ("Purpura vasculaire palpable des jambes", "Autres purpuras non thrombopéniques"),
+        ("Púrpura palpable", "Otras púrpuras no trombocitopénicas"),
+        ("Palpable purpura", "Other non-thrombocytopenic purpura"),
+        ("Palpables Purpura der Beine", "Sonstige nicht-thrombozytopenische Purpura"),
+        ("Porpora palpabile", "Altre porpore non trombocitopeniche"),
+        # "not elsewhere classified" is of the class, not of the patient
+        ("Palpable purpura", "Other purpura, not elsewhere classified"),
+        ("Palpable non-thrombocytopenic purpura", ""),
+    ],
+)
+def test_a_display_that_names_its_class_by_what_it_is_not_denies_no_purpura(
+    values: ValueWords, text: str, display: str
+) -> None:
+    assert values.condition_concepts([text, display], ["purpura"]) == ("palpable purpura",)
+
+
+@pytest.mark.parametrize("text", ["V.a. Purpura", "kein Purpura", "palpable purpura?"])
+def test_what_a_person_denies_or_doubts_no_display_affirms(values: ValueWords, text: str) -> None:
+    assert values.condition_concepts([text, "Palpable purpura"], ["purpura"]) == ()
+
+
+def test_a_display_that_denies_is_not_read_itself(values: ValueWords) -> None:
+    assert values.condition_concepts(["", "Purpura, not palpable"], ["purpura"]) == ()
+
+
+# Dipsticks of the United States say small, moderate, large for 1+, 2+, 3+.
+@pytest.mark.parametrize("text", ["Small", "Moderate", "LARGE", "mäßig", "modérée", "grande"])
+@pytest.mark.parametrize("concept", ["urine blood strip", "urine protein strip"])
+def test_the_field_of_a_strip_is_positive(values: ValueWords, concept: str, text: str) -> None:
+    assert values.word(text, concept) == "positive"
+
+
+def test_the_field_of_a_strip_says_nothing_of_another_result(values: ValueWords) -> None:
+    assert values.word("Large", "hcv rna presence") is None
+    assert values.word("Large") is None
 
 
 def test_text_makes_a_coded_condition_narrower(values: ValueWords) -> None:
     # D89.1 alone is not vasculitis, D69.2 alone is not palpable
     text = "Mixed cryoglobulinemia with vasculitis"
-    assert values.condition_concepts(text) == ()
-    assert values.condition_concepts(text, ("cryoglobulinemia",)) == (
+    assert values.condition_concepts([text]) == ()
+    assert values.condition_concepts([text], ("cryoglobulinemia",)) == (
         "cryoglobulinemic vasculitis",
     )
-    assert values.condition_concepts("Purpura, palpable", ("purpura",)) == ("palpable purpura",)
+    assert values.condition_concepts(["Purpura, palpable"], ["purpura"]) == ("palpable purpura",)
 
 
 @pytest.mark.parametrize(

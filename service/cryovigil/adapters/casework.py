@@ -1,40 +1,34 @@
 """What a slice of records does to the store: keep, evaluate each touched patient once, write.
 
-Everything here happens inside one transaction of the caller, in the order of guarantees.md, 1.3:
-owners are read, patients created and locked in key order, owners read again, then the newest
-versions are kept and each touched patient goes through the journey.
+Everything here happens inside one transaction of the caller: the newest versions are kept
+(keeping.py), and then each touched patient goes through the journey.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 from msgspec import Struct
 
+from cryovigil.adapters.keeping import Causes, keep
+from cryovigil.adapters.letters import Letters
 from cryovigil.adapters.ports import (
     DeadLetter,
-    Kept,
-    Known,
     OutboxEvent,
     PatientKey,
     SourcePatient,
     Transaction,
 )
 from cryovigil.decode import Source
-from cryovigil.errors import Unavailable, Unreadable
+from cryovigil.errors import Unreadable
 from cryovigil.journey import Journey
 from cryovigil.lifecycle import Change
-from cryovigil.normalize.readings import AnyReading, Update, key_of
+from cryovigil.normalize.readings import Update
 from cryovigil.outbox import cloud_event, delivery_id, kind_of
 from cryovigil.rules.needs import Need
-from cryovigil.timeline import fold, head_of, replaces, tied
 from cryovigil.updates import Reader
-
-_encode = msgspec.msgpack.Encoder().encode
-Causes = dict[PatientKey, dict[str, str]]
 
 
 class Announcing(Struct, frozen=True):
@@ -90,21 +84,26 @@ class Casework:
         None is none of ours; what cannot be read becomes a dead letter, the others still count.
         """
         source = self._sources.get(topic) or self._sources[""]
+        letters: Letters | None = None
         for read in self._reader.read(value, key, source, f"{topic}/{partition}", offset):
             if not isinstance(read, Unreadable):
                 yield read
                 continue
-            yield DeadLetter(
-                topic=topic,
-                partition=partition,
-                offset=offset,
-                reason=read.reason,
-                key=key,
-                value=value,
-                headers=headers,
-                patient=_key(source, read.patient),
-                at=self._now(),
+            letters = letters or Letters(
+                DeadLetter(
+                    topic=topic,
+                    partition=partition,
+                    offset=offset,
+                    reason=read.reason,
+                    key=key,
+                    value=value,
+                    headers=headers,
+                    at=self._now(),
+                )
             )
+            yield letters.add(read, source.key)
+        if letters is not None and letters.rest is not None:
+            yield letters.rest
 
     async def handle(
         self,
@@ -118,12 +117,7 @@ class Casework:
 
         event_at: when the oldest of its records was produced.
         """
-        if letters:
-            await tx.add_dead_letters(letters)
-        causes = await self._keep(tx, updates)
-        for letter in letters:
-            if letter.patient is not None:
-                causes.setdefault(letter.patient, {})
+        causes = await keep(tx, updates, letters, at)
         await self._evaluate(tx, causes, Moment(at, event_at))
 
     async def drain(self, tx: Transaction, now: datetime, limit: int) -> int:
@@ -131,31 +125,6 @@ class Casework:
         patients = await tx.lock_due(now, limit)
         await self._evaluate(tx, {patient: {} for patient in patients}, Moment(now))
         return len(patients)
-
-    async def _keep(self, tx: Transaction, updates: Sequence[Update]) -> Causes:
-        keys = {update.key for update in updates}
-        known = await tx.known(keys)
-        # What is irrelevant and known neither from the store nor from this slice says nothing.
-        watched = known.keys() | {u.identity for u in updates if u.watched}
-        told = [u for u in updates if u.identity in watched]
-        if not told:
-            return {}
-        stored = {u.key for u in told if u.identity in known}
-        replaced = await tx.replaced_by({r for u in told for r in u.replaces}, stored)
-        owners = {k.patient for k in known.values() if k.patient} | set(replaced.values())
-        locked = await tx.lock({p for u in told if (p := _source_patient(u))})
-        await tx.lock_keys(owners)
-        again = await tx.known({u.key for u in told})
-        if _owners(again) != _owners({i: k for i, k in known.items() if i in again}):
-            raise Unavailable("a resource moved to another patient meanwhile")
-        keys_by_patient = {patient: row.key for patient, row in locked.items()}
-        kept, causes = _folded(told, again, keys_by_patient)
-        corrected = {r for u in told if replaces(u) for r in u.replaces}
-        for identity, patient in replaced.items():
-            cause = "corrected" if identity in corrected else "answered"
-            causes.setdefault(patient, {})[identity.rpartition("|")[2]] = cause
-        await tx.keep(kept)
-        return causes
 
     async def _evaluate(self, tx: Transaction, causes: Causes, moment: Moment) -> None:
         """Each patient once, in key order."""
@@ -194,7 +163,7 @@ class Casework:
             change,
             kind,
             source=announcing.origin,
-            subject=_subject(identity),
+            subject=SourcePatient.named(identity).subject,
             sequence=sequence,
             time=moment.at,
         )
@@ -214,54 +183,3 @@ class Casework:
                 expires_at=moment.at + wait if wait else None,
             )
         )
-
-
-def _folded(
-    updates: Iterable[Update],
-    known: Mapping[str, Known],
-    patients: Mapping[SourcePatient, PatientKey],
-) -> tuple[list[Kept], Causes]:
-    """The versions to keep, the newest of each resource, and what that means for whom."""
-    newest: dict[str, Kept] = {}
-    heads = {identity: entry.head for identity, entry in known.items()}
-    causes: Causes = {}
-    for update in updates:
-        head = heads.get(update.identity)
-        content = _content(update.readings)
-        tie = head is not None and tied(head, update, content)
-        taken = fold(head, update)
-        if taken is None:
-            continue
-        source_patient = _source_patient(taken)
-        owner = patients[source_patient] if source_patient else None
-        newest[update.identity] = Kept(taken, owner, content, tie)
-        heads[update.identity] = head_of(taken, content)
-        before = known[update.identity].patient if update.identity in known else None
-        reference = update.identity.rpartition("|")[2]
-        for key in (owner, before):
-            if key is not None:
-                causes.setdefault(key, {})[reference] = update.cause
-    return list(newest.values()), causes
-
-
-def _owners(known: Mapping[str, Known]) -> dict[str, PatientKey | None]:
-    return {identity: entry.patient for identity, entry in known.items()}
-
-
-def _content(readings: Collection[AnyReading]) -> int:
-    return key_of(_encode(readings).hex()) if readings else 0
-
-
-def _source_patient(update: Update) -> SourcePatient | None:
-    if update.patient is None:
-        return None
-    return SourcePatient(update.identity.rpartition("|")[0], update.patient)
-
-
-def _key(source: Source, patient: str | None) -> PatientKey | None:
-    return key_of(f"{source.key}|{patient}") if patient else None
-
-
-def _subject(identity: str) -> str:
-    """`Patient/id`, an absolute URL shortened."""
-    return "/".join(identity.rpartition("|")[2].split("/")[-2:])

@@ -36,13 +36,17 @@ RETRY_AFTER_LAST_S = 3600.0
 
 
 class CourierTools(Struct, frozen=True, kw_only=True):
-    """What a courier works with. concurrency: patients served side by side."""
+    """What a courier works with.
+
+    concurrency: patients served side by side; grace_s: how long a stop waits for answers.
+    """
 
     store: Store
     sink: Sink
     clock: Clock
     metrics: Metrics
     concurrency: int
+    grace_s: float
 
 
 class Courier:
@@ -52,6 +56,7 @@ class Courier:
         self._tools = tools
         self._news = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
+        self._attempts: set[asyncio.Task[SinkAnswer]] = set()
         self._counted = -POLL_S
 
     def wake(self) -> None:
@@ -59,7 +64,7 @@ class Courier:
         self._news.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Delivers until asked to stop; then what is under way is awaited."""
+        """Delivers until asked to stop; then what is under way is awaited for a while."""
         stop = asyncio.create_task(stopping.wait())
         try:
             while not stopping.is_set():
@@ -69,9 +74,17 @@ class Courier:
                     await self._pause(stop)
         finally:
             stop.cancel()
-            if self._sending:
-                await asyncio.wait(self._sending)
+            await self._wind_up()
         self._raise_failure()
+
+    async def _wind_up(self) -> None:
+        """Awaits answers for the time of grace, and records every one that came."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=self._tools.grace_s)
+        for attempt in self._attempts:
+            attempt.cancel()
+        if self._sending:
+            await asyncio.wait(self._sending)
 
     async def _round(self) -> int:
         """Claims as much as there are hands for, and sets them to work."""
@@ -120,7 +133,14 @@ class Courier:
 
     async def _deliver(self, delivery: Delivery) -> None:
         began = time.perf_counter()
-        answer = await self._tools.sink.send(delivery.body, delivery.delivery_id)
+        attempt = asyncio.create_task(self._tools.sink.send(delivery.body, delivery.delivery_id))
+        self._attempts.add(attempt)
+        await asyncio.wait([attempt])
+        self._attempts.discard(attempt)
+        if attempt.cancelled():  # the lease ends, and the same bytes go again
+            log.warning("delivery_postponed", code="stopping", attempt=delivery.attempts)
+            return
+        answer = attempt.result()
         self._tools.metrics.delivery_seconds.observe(time.perf_counter() - began)
         # What was sent must not be forgotten because the process stops.
         await asyncio.shield(self._finish(delivery, answer))

@@ -8,7 +8,6 @@ database is, so that this member stays in its group.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
@@ -27,6 +26,7 @@ from aiokafka.errors import (
 from cryovigil.adapters.partition_work import PartitionWork, Tools
 from cryovigil.adapters.ports import Partition
 from cryovigil.errors import Unavailable
+from cryovigil.settings.checks import tls_context
 from cryovigil.settings.parts import MEBIBYTE, Kafka
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ POLL_MS = 500
 POLL_FULL_S = 0.050
 REVOKE_WAIT_S = 5.0
 STOP_WAIT_S = 8.0
+GIVE_UP_S = 1.0
 RECONNECT_S = 2.0
 SILENCE_S = 60.0
 Open: TypeAlias = Callable[[Kafka], Awaitable[tuple[AIOKafkaConsumer, str]]]
@@ -107,12 +108,25 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # the library car
         """A started consumer; None where the service stops before a broker answers."""
         while not stopping.is_set():
             try:
-                consumer, self._cluster = await self._open(self._settings)
+                return await self._opened(stopping)
             except KafkaConnectionError as error:
                 log.warning("broker_unavailable", reason=type(error).__name__)
                 await _until(stopping, RECONNECT_S)
-            else:
+        return None
+
+    async def _opened(self, stopping: asyncio.Event) -> AIOKafkaConsumer | None:
+        """One attempt, given up where the service stops: a broker may accept and say nothing."""
+        opening = asyncio.ensure_future(self._open(self._settings))
+        stop = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait([opening, stop], return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                consumer, self._cluster = opening.result()
                 return consumer
+        finally:
+            opening.cancel()
+            stop.cancel()
+        await asyncio.wait([opening], timeout=GIVE_UP_S)
         return None
 
     async def _poll(self, consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
@@ -185,30 +199,36 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # the library car
 
     async def _settle(self, partitions: Sequence[TopicPartition], wait_s: float) -> None:
         """Waits for closed work, then cuts it off: a transaction that is cut off rolls back."""
-        tasks = {self._tasks[where] for where in partitions}
+        tasks = {self._tasks[where] for where in partitions if where in self._tasks}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=wait_s)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=1.0)
-        for where in partitions:
+        for where in partitions:  # a revocation and a stop may both wait for the same work
             if not self._failed.is_set():
-                del self._tasks[where]
-            del self._works[where]
+                self._tasks.pop(where, None)
+            self._works.pop(where, None)
 
     async def _stop(self, consumer: AIOKafkaConsumer) -> None:
         """Finishes the slices in hand, then leaves the group."""
+        self._consumer = None  # what is assigned from now on is not begun
         for work in self._works.values():
             work.close()
-        await self._settle(list(self._works), STOP_WAIT_S)
-        self._tools.metrics.partitions.set(0)
-        self._consumer = None
         try:
-            async with asyncio.timeout(STOP_WAIT_S):
-                await consumer.stop()
-        except (TimeoutError, KafkaError) as error:  # the group notices by the session's end
-            log.warning("broker_unavailable", reason=type(error).__name__)
+            await self._settle(list(self._works), STOP_WAIT_S)
+            self._tools.metrics.partitions.set(0)
+        finally:
+            await _leave(consumer)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(STOP_WAIT_S):
+            await consumer.stop()
+    except (TimeoutError, KafkaError) as error:  # the group notices by the session's end
+        log.warning("broker_unavailable", reason=type(error).__name__)
 
 
 async def _until(stopping: asyncio.Event, seconds: float) -> None:
@@ -249,7 +269,9 @@ def connection_options(settings: Kafka) -> dict[str, Any]:
         "request_timeout_ms": settings.request_timeout_ms,
     }
     if settings.security_protocol.endswith("SSL"):
-        options["ssl_context"] = _tls(settings)
+        options["ssl_context"] = tls_context(
+            settings.ssl_ca_file, settings.ssl_certificate_file, settings.ssl_key_file
+        )
     if settings.security_protocol.startswith("SASL"):
         password = settings.sasl_password
         options["sasl_mechanism"] = settings.sasl_mechanism
@@ -275,12 +297,3 @@ def consumer_options(settings: Kafka) -> dict[str, Any]:
         # A record that does not fit sticks its partition; ours are judged after they arrived.
         "max_partition_fetch_bytes": max(4 * MEBIBYTE, settings.max_record_bytes + MEBIBYTE),
     }
-
-
-def _tls(settings: Kafka) -> ssl.SSLContext:
-    ca_file = settings.ssl_ca_file
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-    if settings.ssl_certificate_file:
-        key = str(settings.ssl_key_file) if settings.ssl_key_file else None
-        context.load_cert_chain(str(settings.ssl_certificate_file), key)
-    return context

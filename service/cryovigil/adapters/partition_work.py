@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cryovigil.adapters.ports import Claim, Partition, Store
-from cryovigil.adapters.slices import MAX_RECORDS, Casework, Slice, take
+from cryovigil.adapters.slices import MAX_BYTES, MAX_RECORDS, Casework, Slice, take, weight
 from cryovigil.clock import Clock
 from cryovigil.errors import Unavailable
 from cryovigil.metrics import Metrics
@@ -29,6 +29,7 @@ from cryovigil.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 QUEUE_RECORDS = 2 * MAX_RECORDS
+QUEUE_BYTES = 2 * MAX_BYTES
 HINT_EVERY_S = 1.0
 HINT_TIMEOUT_S = 2.0
 BACKOFF_FIRST_S = 0.5
@@ -58,6 +59,7 @@ class PartitionWork:
         self._name = name
         self._tools = tools
         self._queue: deque[ConsumerRecord] = deque()
+        self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._closing = False
         self._accepted: int | None = None
@@ -69,7 +71,7 @@ class PartitionWork:
     @property
     def has_room(self) -> bool:
         """Whether more records may be asked for. A paused partition gives none anyway."""
-        return len(self._queue) < QUEUE_RECORDS
+        return len(self._queue) < QUEUE_RECORDS and self._queued_bytes < QUEUE_BYTES
 
     @property
     def progress(self) -> int | None:
@@ -88,6 +90,7 @@ class PartitionWork:
             return
         for record in records:
             self._queue.append(record)
+            self._queued_bytes += weight(record)
             self._accepted = record.offset + 1
         self._wake.set()
 
@@ -103,10 +106,13 @@ class PartitionWork:
 
     async def run(self) -> None:
         """Works until closed. Raises whatever is neither an outage nor another owner."""
-        while not self._closing:
-            claim = await self._claim()
-            if claim is not None:
-                await self._work(claim)
+        try:
+            while not self._closing:
+                claim = await self._claim()
+                if claim is not None:
+                    await self._work(claim)
+        finally:  # whoever has the partition next says how far behind it is
+            self._tools.metrics.lag.remove(self._where.topic, str(self._where.partition))
 
     async def _claim(self) -> Claim | None:
         """Takes the partition over and starts at its offset; None where that has to wait."""
@@ -122,7 +128,7 @@ class PartitionWork:
             return None
         if self._closing:
             return None
-        self._queue.clear()
+        self._empty()
         self._seek(start)
         if not self.blocked:
             self._resume()
@@ -151,7 +157,9 @@ class PartitionWork:
 
     async def _take(self) -> Slice:
         tools = self._tools
-        return await take(self._queue, tools.casework, tools.max_record_bytes, tools.clock)
+        taken = await take(self._queue, tools.casework, tools.max_record_bytes, tools.clock)
+        self._queued_bytes -= taken.size
+        return taken
 
     async def _keep(self, claim: Claim, taken: Slice) -> bool:
         """Commits the slice whole, or nothing of it: False where the claim no longer holds."""
@@ -223,8 +231,12 @@ class PartitionWork:
         except TimeoutError:
             pass
 
-    def _rewind(self) -> None:
+    def _empty(self) -> None:
         self._queue.clear()
+        self._queued_bytes = 0
+
+    def _rewind(self) -> None:
+        self._empty()
         self._accepted = None
         self.seeks += 1
         self._pause()

@@ -6,18 +6,18 @@ changes happens inside one `Transaction`; nothing is sent from there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from cryovigil.adapters.versions import Kept, Known, Tied
 from cryovigil.lifecycle import CardState
-from cryovigil.normalize.readings import AnyReading, Update
+from cryovigil.normalize.readings import AnyReading
 from cryovigil.outbox import Kind, Superseded
 from cryovigil.rules.needs import Need
-from cryovigil.timeline import Head
 
 PatientKey: TypeAlias = int
 Outcome: TypeAlias = Literal["delivered", "retry", "parked"]
@@ -54,32 +54,23 @@ class SourcePatient(Struct, frozen=True, order=True):
         """`source|Patient/id`, as identities of resources are written."""
         return f"{self.source}|{self.reference}"
 
+    @classmethod
+    def named(cls, identity: str) -> SourcePatient:
+        """The patient that `source|Patient/id` names."""
+        source, _, reference = identity.rpartition("|")
+        return cls(source, reference)
+
+    @property
+    def subject(self) -> str:
+        """`Patient/id` as the EHR is told it: an absolute URL is shortened."""
+        return "/".join(self.reference.split("/")[-2:])
+
 
 class PatientRow(Struct, frozen=True):
     """A locked patient. anchored: has had a reading that alone may raise a card."""
 
     key: PatientKey
     anchored: bool
-
-
-class Known(Struct, frozen=True):
-    """A stored resource: its head and the patients (keys) whose answers depend on it."""
-
-    head: Head
-    patient: PatientKey | None
-
-
-class Kept(Struct, frozen=True):
-    """A resource version to keep in place of what is stored of that resource.
-
-    patient: the key its readings belong to, None for a tombstone of an unknown patient; content:
-    hash of its readings; tie: nothing says whether it is newer than what it replaces.
-    """
-
-    update: Update
-    patient: PatientKey | None
-    content: int
-    tie: bool = False
 
 
 class Record(Struct, frozen=True):
@@ -91,7 +82,12 @@ class Record(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):
-    """An event that could not be read, kept byte for byte. `reason` quotes nothing of it."""
+    """What could not be read of a record. `reason` quotes nothing of it.
+
+    part: place among the letters of the record, the first of which keeps its key, value and
+    headers byte for byte; entries: how many entries of it the letter stands for; resource: the
+    identity of what could not be read, where that much is known.
+    """
 
     topic: str
     partition: int
@@ -101,17 +97,21 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     patient: PatientKey | None = None
+    resource: str | None = None
+    part: int = 0
+    entries: int = 1
     at: datetime
 
 
-class DeadLetterRow(Struct, frozen=True):
-    """A dead letter as listed: where it stands, why and since when. No content."""
+class DeadLetterRow(Struct, frozen=True, omit_defaults=True):
+    """A dead letter as listed: where it stands, why, since when, for how many. No content."""
 
     topic: str
     partition: int
     offset: int
     reason: str
     at: datetime
+    entries: int = 1
 
 
 class OutboxEvent(Struct, frozen=True, kw_only=True):
@@ -161,16 +161,18 @@ class Transaction(Protocol):
         """The stored resources behind 8-byte keys, by identity; unknown keys are left out."""
         ...
 
-    async def lock(self, patients: Collection[SourcePatient]) -> Mapping[SourcePatient, PatientRow]:
-        """Creates what is missing, then locks the rows in key order."""
+    async def lock(
+        self, patients: Collection[SourcePatient], keys: Collection[PatientKey] = ()
+    ) -> Mapping[SourcePatient, PatientRow]:
+        """Creates patients that are missing, then locks them and existing keys in key order."""
         ...
 
     async def lock_keys(self, keys: Collection[PatientKey]) -> Mapping[PatientKey, PatientRow]:
-        """Locks existing patients by key, in key order, together with those locked before."""
+        """Locks existing patients by key, in key order."""
         ...
 
-    async def keep(self, kept: Sequence[Kept]) -> None:
-        """Replaces what is stored of each resource; marks patients anchored."""
+    async def keep(self, kept: Sequence[Kept], at: datetime, ties: Sequence[Tied] = ()) -> None:
+        """Replaces what is stored of each resource; marks patients anchored, and marks ties."""
         ...
 
     async def replaced_by(
@@ -261,8 +263,10 @@ class Store(Protocol):
 
     async def card(self, card_uuid: str) -> StoredCard | None: ...
 
-    def cards_since(self, since: datetime) -> AsyncIterator[StoredCard]:
-        """Open and retracted cards changed since, oldest change first."""
+    async def cards_since(
+        self, since: datetime, limit: int, after: str = ""
+    ) -> Sequence[StoredCard]:
+        """Open and retracted cards in order of (changed_at, uuid), from the place given on."""
         ...
 
     async def claim_deliveries(self, now: datetime, limit: int, lease_s: float) -> list[Delivery]:
@@ -284,5 +288,7 @@ class Store(Protocol):
     async def list_dead_letters(self) -> list[DeadLetterRow]: ...
 
     async def purge(self, needs: Mapping[str, Need], now: datetime) -> int:
-        """Deletes rows past every rule's look-back, the latest of each concept kept."""
+        """Deletes rows past every rule's look-back, the latest of each concept kept, and
+        tombstones that nothing can revive any more.
+        """
         ...

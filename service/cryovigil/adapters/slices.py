@@ -54,8 +54,8 @@ class Casework(Protocol):
 class Slice(Struct):
     """Records of one partition that are committed together. next_offset: the one after them.
 
-    ok, ignored: entries that say something, and those that are none of ours; oldest_ms: the
-    earliest time that Kafka has of a record.
+    size: bytes, as `weight` counts them; ok, ignored: entries that say something, and those that
+    are none of ours; oldest_ms: the earliest time that Kafka has of a record.
     """
 
     next_offset: int
@@ -83,7 +83,7 @@ class Slice(Struct):
         """Takes note of a record whose entries have all been added."""
         self.next_offset = record.offset + 1
         self.records += 1
-        self.size += len(record.value or b"")
+        self.size += weight(record)
         if self.oldest_ms is None or record.timestamp < self.oldest_ms:
             self.oldest_ms = record.timestamp
 
@@ -99,6 +99,12 @@ class Slice(Struct):
             self.ok += 1
         else:
             self.ignored += 1
+
+
+def weight(record: ConsumerRecord) -> int:
+    """Bytes that a record holds in memory: value, key and headers."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.value or b"") + len(record.key or b"") + headers
 
 
 class _Turn:

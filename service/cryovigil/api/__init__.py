@@ -26,22 +26,22 @@ class Advise(Protocol):
     def __call__(
         self, record: Record, known: Sequence[CardState], as_of: datetime
     ) -> Sequence[Card]:
-        """Pure. Known open cards lend their uuid."""
+        """Pure. Known open cards lend their uuid. Raises Problem where a card may be missing."""
         ...
 
 
 class ApiParts(Struct, frozen=True, kw_only=True):
     """Everything the HTTP side is made of.
 
-    source: key of the source that callers without a token belong to; needs: what the rules read;
-    now: the clock; started: intake has started and nothing is draining; alive: none of this
-    process's own workers has died; max_body_bytes: of a hook request.
+    sources: keys of those whose patients callers without a token may ask about; needs: what the
+    rules read; now: the clock; started: intake has started and nothing is draining; alive: none of
+    this process's own workers has died; max_body_bytes: of a hook request.
     """
 
     store: Store
     needs: Mapping[str, Need]
     coverage: Coverage
-    source: str
+    sources: tuple[str, ...]
     advise: Advise
     now: Callable[[], datetime]
     started: Callable[[], bool]
@@ -68,6 +68,12 @@ def build_admin(parts: ApiParts) -> FastAPI:
 
 
 def _bare() -> FastAPI:
-    app = FastAPI(title="CryoVigil", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="CryoVigil",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # it would lead to whichever host the caller named
+    )
     problems.install(app)
     return app

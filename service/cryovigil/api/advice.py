@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cryovigil.api.problems import RULE_FAILED, Problem
+from cryovigil.rules import CannotTell
+
 if TYPE_CHECKING:
     from cryovigil.adapters.ports import Record
-    from cryovigil.journey import Journey
+    from cryovigil.journey import Assessed, Journey
     from cryovigil.lifecycle import CardState
 
 BASIS = "org.cryovigil.basis"
@@ -20,7 +23,8 @@ def advice(
 ) -> list[dict[str, Any]]:
     """The cards that are open once the record is asked as of now; nothing is kept or pushed.
 
-    A card that is open keeps its uuid, one that was judged stays away until it comes back.
+    A card that is open keeps its uuid, one that was judged stays away until it comes back. Raises
+    Problem where a rule failed that has no open card: nobody knows whether it would have one.
     """
     assessed = journey.assess(record.readings, as_of, record.incomplete)
     shown: dict[str, Mapping[str, Any]] = {
@@ -31,7 +35,15 @@ def advice(
             shown.pop(change.after.rule, None)
         else:
             shown[change.after.rule] = change.after.card
+    if assessed.facts.patient.silenced is None and _failed(assessed) - shown.keys():
+        raise Problem(RULE_FAILED)
     return [_as_of(card, as_of) for card in shown.values()]
+
+
+def _failed(assessed: Assessed) -> set[str]:
+    """The rules that raised."""
+    answers = assessed.answers.items()
+    return {rule for rule, answer in answers if isinstance(answer, CannotTell) and answer.failed}
 
 
 def place(card: Mapping[str, Any]) -> tuple[int, str]:

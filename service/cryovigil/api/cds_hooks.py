@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -19,7 +20,7 @@ from msgspec import Raw, Struct
 from cryovigil.adapters.ports import Record, SourcePatient
 from cryovigil.api.advice import place
 from cryovigil.api.bodies import read_json
-from cryovigil.api.problems import NOT_FOUND, Problem, Refusal
+from cryovigil.api.problems import NOT_FOUND, READS, Problem, Refusal
 from cryovigil.errors import CannotAnswer
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class HookRequest(Struct, rename="camel"):
     """The body of a call (CDS Hooks 2.0, "Calling a CDS Service"). A prefetch is not used."""
 
     hook: str
-    hook_instance: str
+    hook_instance: UUID
     context: _Context
     fhir_server: str | None = None
     fhir_authorization: _Authorization | None = None
@@ -84,7 +85,7 @@ def router(parts: ApiParts) -> APIRouter:
     """GET /cds-services, POST /cds-services/{id}."""
     routes = APIRouter()
 
-    @routes.get("/cds-services")
+    @routes.api_route("/cds-services", methods=READS)
     async def discovery() -> Response:
         return JSONResponse(DISCOVERY)
 
@@ -93,8 +94,7 @@ def router(parts: ApiParts) -> APIRouter:
         if service != SERVICE:
             raise Problem(NOT_FOUND)
         hook = await read_json(request, HookRequest, parts.max_body_bytes)
-        patient = SourcePatient(parts.source, f"Patient/{_patient_id(hook)}")
-        cards = await _cards(parts, patient)
+        cards = await _cards(parts, f"Patient/{_patient_id(hook)}")
         body = msgspec.json.encode({"cards": sorted(cards, key=place)})
         return Response(body, media_type="application/json")
 
@@ -113,13 +113,18 @@ def _patient_id(hook: HookRequest) -> str:
     return found[1]
 
 
-async def _cards(parts: ApiParts, patient: SourcePatient) -> Sequence[Mapping[str, Any]]:
+async def _cards(parts: ApiParts, reference: str) -> Sequence[Mapping[str, Any]]:
     if not parts.coverage.complete:
         raise CannotAnswer("the store is not declared complete")
+    if not parts.sources:
+        raise CannotAnswer("no source belongs to the caller")
     now = parts.now()
-    key = await parts.store.patient(patient)
-    record = Record(patient.identity, (), ())
+    patients = [SourcePatient(source, reference) for source in parts.sources]
+    found = [key for each in patients if (key := await parts.store.patient(each)) is not None]
+    if len(found) > 1:
+        raise CannotAnswer("several sources know the patient")
+    record = Record(patients[0].identity, (), ())
     known: tuple[CardState, ...] = ()
-    if key is not None:
-        record, known = await parts.store.snapshot(key, parts.needs, now)
+    if found:
+        record, known = await parts.store.snapshot(found[0], parts.needs, now)
     return parts.advise(record, known, now)

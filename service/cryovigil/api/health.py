@@ -8,6 +8,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from cryovigil.api.problems import READS
+
 if TYPE_CHECKING:
     from cryovigil.api import ApiParts
 
@@ -16,15 +18,15 @@ def router(parts: ApiParts) -> APIRouter:
     """/livez, /readyz, /metrics."""
     routes = APIRouter()
 
-    @routes.get("/livez")
+    @routes.api_route("/livez", methods=READS)
     async def livez() -> Response:
         return _answer({"workers": parts.alive()})
 
-    @routes.get("/readyz")
+    @routes.api_route("/readyz", methods=READS)
     async def readyz() -> Response:
         return _answer({"store": await parts.store.ready(), "started": parts.started()})
 
-    @routes.get("/metrics")
+    @routes.api_route("/metrics", methods=READS)
     async def metrics() -> Response:
         return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)
 

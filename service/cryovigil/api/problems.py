@@ -20,6 +20,7 @@ IssueType: TypeAlias = Literal[
     "invalid", "not-found", "not-supported", "too-long", "incomplete", "transient", "exception"
 ]
 RETRY_AFTER_S = "5"
+READS = ["GET", "HEAD"]  # RFC 9110, 9.1: whoever answers one answers the other
 
 
 class Refusal(Struct, frozen=True):
@@ -46,6 +47,9 @@ OUT_OF_REACH = Refusal(
 )
 UNAVAILABLE = Refusal(503, "transient", "A part of this service is not available. Try again.")
 FAILED = Refusal(500, "exception", "The service failed. It has been logged.")
+RULE_FAILED = Refusal(
+    500, "exception", "A rule failed, so that a card might be missing. It has been logged."
+)
 _BY_STATUS = {404: NOT_FOUND, 405: NO_SUCH_METHOD}
 
 

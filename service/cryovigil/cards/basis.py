@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cryovigil.normalize.readings import AnyReading, Finding, Result, Treatment, When
+from cryovigil.cards.figures import day_text
+from cryovigil.normalize.readings import AnyReading, Finding, Result, Treatment
 from cryovigil.rules import Fired
 from cryovigil.rules.book import BookRule
 
 BASIS = "org.cryovigil.basis"
-_WHOLE_YEAR = "%Y"
-_WHOLE_MONTH = "%Y-%m"
 
 
 def basis(rule: BookRule, fired: Fired, engine_digest: str, as_of: datetime) -> dict[str, Any]:
@@ -71,15 +70,7 @@ def _date(reading: AnyReading) -> str | None:
             known = reading.start or reading.authored
         case _:
             known = None
-    return _written(known) if known is not None else None
-
-
-def _written(known: When) -> str:
-    """A day, or the month or year that was all that is known."""
-    if known.earliest == known.latest:
-        return known.latest.isoformat()
-    month_alone = known.earliest.month == known.latest.month
-    return known.earliest.strftime(_WHOLE_MONTH if month_alone else _WHOLE_YEAR)
+    return day_text(known) if known is not None else None
 
 
 def _citations(rule: BookRule) -> Iterator[dict[str, str]]:

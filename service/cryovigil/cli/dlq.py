@@ -41,10 +41,11 @@ def list_letters(form: Annotated[Format, typer.Option("--format")] = Format.TEXT
     if form is Format.JSON:
         typer.echo(msgspec.json.encode(letters).decode())
         return
-    table = Table("topic", "partition", "offset", "reason", "at")
+    table = Table("topic", "partition", "offset", "reason", "at", "entries")
     for letter in letters:
         place = (letter.topic, str(letter.partition), str(letter.offset))
-        table.add_row(*place, letter.reason, letter.at.isoformat(timespec="seconds"))
+        since = letter.at.isoformat(timespec="seconds")
+        table.add_row(*place, letter.reason, since, str(letter.entries))
     Console().print(table)
 
 

@@ -81,7 +81,7 @@ class JourneyCore:
             answers=dict(assessed.answers),
             cards=sorted((change.after.card for change in changes), key=place),
             changes_at=assessed.changes_at,
-            incomplete=assessed.facts.timeline.incomplete,
+            incomplete=assessed.facts.incomplete,
         )
 
 

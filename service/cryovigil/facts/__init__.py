@@ -21,6 +21,7 @@ from cryovigil.facts import (
     hcv as _hcv,
     kidney as _kidney,
     patient as _patient,
+    results as _results,
     signs as _signs,
     svr as _svr,
     treatment as _treatment,
@@ -54,6 +55,18 @@ class Facts:
         self.timeline = timeline.until(
             as_of, timedelta(minutes=parameters["results"]["future_tolerance"])
         )
+
+    @cached_property
+    def incomplete(self) -> tuple[str, ...]:
+        """Why the record is known to be incomplete, sorted.
+
+        A reason is also a later result that could not be read, of an item of which an older one is
+        shown in its place.
+        """
+        platelets = self.timeline.results("platelets")
+        unread = _complement.unread(self) or _results.unread(platelets)
+        reasons = {"unreadable-result"} if unread else set()
+        return tuple(sorted({*self.timeline.incomplete, *reasons}))
 
     @cached_property
     def patient(self) -> _patient.Patient:

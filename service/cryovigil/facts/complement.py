@@ -1,6 +1,7 @@
-"""C4, C3, rheumatoid factor and M component: the latest result that counts of each.
+"""C4, C3, rheumatoid factor and M component: the latest result of each that can be read.
 
 * C4 low: below the report's own range; else flagged L or LL; else, in adults, under 0.10 g/L.
+  Where the report gives a range that cannot be used, no limit of ours stands in for it.
 * C3 low: own range or flag only. Molar C4 likewise.
 * RF positive: above its own range or flagged; else above 20 IU/mL. A titer is presence: own range
   or flag only.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from cryovigil.facts import results
 from cryovigil.facts.results import (
     FOUND,
     NEGATIVE,
@@ -82,7 +84,7 @@ def _c4_low(facts: Facts, result: Result) -> Truth:
     low = abnormal_low(result)
     if low is not None:
         return low
-    if result.concept != "complement c4" or not facts.patient.adult:
+    if result.concept != "complement c4" or result.range_unread or not facts.patient.adult:
         return None
     return below(result, facts.parameters["complement"]["c4_low"])
 
@@ -91,6 +93,8 @@ def _rf_positive(facts: Facts, result: Result) -> Truth:
     said = positive(result)
     if said is not None or result.concept not in _RF_IN_UNITS or result.word in NO_VALUE:
         return said
+    if result.range_unread:
+        return None
     return above(result, facts.parameters["complement"]["rf_positive"])
 
 
@@ -120,9 +124,19 @@ def _monoclonal(result: Result) -> Truth:
     return False if absent else None
 
 
+def unread(facts: Facts) -> bool:
+    """Whether of one of the items a later result could not be read, and an older one is shown."""
+    every = (*_C4, *_C3, *_RF, *_M_COMPONENT)
+    return any(results.unread(facts.timeline.results(concept)) for concept in every)
+
+
 def _latest_item(facts: Facts, concepts: Iterable[str], state: Callable[[Result], Truth]) -> Item:
-    """The latest result among the concepts; of several at that moment, one that can be read."""
+    """The latest result among the concepts; of several at that moment, one that can be read.
+
+    Of one concept a failed specimen hides nothing that another concept still shows.
+    """
     found = _latest_of(facts, concepts)
+    found = [r for r in found if r.readable] or found
     newest = max((r.at for r in found), default=0)
     readable = [(state(r), r) for r in found if r.at == newest]
     for value, result in readable:

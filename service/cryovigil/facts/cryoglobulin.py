@@ -20,7 +20,7 @@ from msgspec import Struct
 from cryovigil.facts.cryoglobulin_result import State, state_of
 from cryovigil.facts.results import place, under_way
 from cryovigil.facts.truth import Truth
-from cryovigil.normalize.readings import Result
+from cryovigil.normalize.readings import Result, When
 
 if TYPE_CHECKING:
     from cryovigil.facts import Facts, Parameters
@@ -65,6 +65,11 @@ class Determination(Struct, frozen=True, kw_only=True):
         """The result to show for it: a quantity, else a cryocrit, else presence, else a type."""
         return min(self.results, key=lambda r: (_CONCEPTS.index(r.concept), place(r)))
 
+    @property
+    def when(self) -> When | None:
+        """Its date as written, for cards."""
+        return self.leading.when
+
 
 class Cryoglobulin(Struct, frozen=True, kw_only=True):
     """determinations, counting: oldest first; counting: the positives that still count.
@@ -104,6 +109,14 @@ class Cryoglobulin(Struct, frozen=True, kw_only=True):
     def latest(self) -> Determination | None:
         """The latest determination that could be read."""
         return next((d for d in reversed(self.determinations) if d.state != "unknown"), None)
+
+    @property
+    def since_positive(self) -> Determination | None:
+        """The latest that could be read, where it is no positive and later than one that counts."""
+        latest, positive = self.latest, self.latest_positive
+        if latest is None or positive is None or latest.state == "positive":
+            return None
+        return latest if latest.first > positive.last else None
 
     @property
     def type_i_only(self) -> bool:

@@ -1,8 +1,9 @@
 """What one draw says about cryoglobulin: positive, trace, negative or unknown.
 
 A measured quantity is the strongest word, then a cryocrit above 0, then presence. A lab's own
-limit may lie above ours, so that its "normal" is no negative (pitfalls.md, 61), and a number whose
-unit is missing says presence if it is flagged, else nothing (1).
+limit may lie above ours, so that its "normal" is no negative (pitfalls.md, 61), be it a number or
+worded, "negative (< 80 mg/L)"; a number whose unit is missing says presence if it is flagged, else
+nothing (1).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def state_of(results: tuple[Result, ...], limit: float) -> State:
     """The state of results that were drawn together; limit: the significant quantity, g/L."""
     quantities = {_quantity(r, limit) for r in results if _measured(r, _QUANTITY)}
     others = {_cryocrit(r) for r in results if _measured(r, _CRYOCRIT)}
-    presence = {_presence(r) for r in results if not _measured(r, _QUANTITY, _CRYOCRIT)}
+    presence = {_presence(r, limit) for r in results if not _measured(r, _QUANTITY, _CRYOCRIT)}
     if "positive" in quantities | others:
         return "positive"
     if "trace" in quantities or ("negative" in quantities and "positive" in presence):
@@ -82,12 +83,14 @@ def _under(result: Result, low_enough: bool) -> State:
     return "negative" if low_enough or said else "unknown"
 
 
-def _presence(result: Result) -> State:
+def _presence(result: Result, limit: float) -> State:
     """A word, a type or a flag, of a result without a number that could be read."""
     if result.word in NO_VALUE:
         return "unknown"
     if result.word in NOT_FOUND:
-        return "negative"
+        compared = result.comparator is not None
+        low_enough = result.lloq is not None and result.lloq <= limit
+        return _under(result, low_enough) if compared else "negative"
     if result.word in ("trace", "detected-below-lloq"):
         return "trace"
     if result.word in FOUND or result.kind is not None:

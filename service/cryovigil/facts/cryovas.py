@@ -23,13 +23,12 @@ from msgspec.structs import replace
 from cryovigil.facts.as_of import AsOf
 from cryovigil.facts.cryoglobulin import Cryoglobulin, Determination
 from cryovigil.facts.findings import believed, over, since
-from cryovigil.facts.signs import Sign, Signs, signs_by
+from cryovigil.facts.signs import Sign, Signs
 from cryovigil.facts.truth import Truth
-from cryovigil.normalize.readings import AnyReading, Finding, When
+from cryovigil.normalize.readings import AnyReading, Finding, Result, Treatment, When
+from cryovigil.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryovigil.facts import Facts
 
 Level: TypeAlias = Literal[
@@ -45,11 +44,16 @@ Level: TypeAlias = Literal[
 
 
 class CryoVas(Struct, frozen=True, kw_only=True):
-    """triad: sign, c4, cryoglobulin; sign: the leading one of those present; known: on the list."""
+    """triad: sign, c4, cryoglobulin; known: on the list.
+
+    sign: the leading one of those present; c4: the latest; positive: the latest that counts.
+    """
 
     level: Level
     triad: Mapping[str, Truth]
     sign: Sign | None
+    c4: Result | None
+    positive: Determination | None
     evidence: tuple[AnyReading, ...]
     known: tuple[Finding, ...]
 
@@ -66,15 +70,15 @@ class CryoVas(Struct, frozen=True, kw_only=True):
 
 def cryovas(facts: Facts) -> CryoVas:
     """The level at the as-of instant."""
-    return _cryovas(facts, facts.signs, _known(facts, over))
+    return _cryovas(facts, facts.signs, _known(facts))
 
 
-def established_at(facts: Facts, day: date) -> bool:
-    """Whether it was established at the end of a day, with what had happened by then.
+def established_at(facts: Facts, day: date) -> CryoVas | None:
+    """What was established at the end of a day, with what had happened by then; None for nothing.
 
-    A sign with an onset by that day counts unless it had abated by then: that it is over now says
-    nothing of then, and neither does that it was recorded later. One without onset or record was
-    not there on any day that can be named.
+    A Condition with an onset by that day counts unless it had abated by then, be it a sign or what
+    accounts for one: that it is over now says nothing of then, and neither does that it was
+    recorded later. One without onset or record was not there on any day that can be named.
     """
     # What is dated a few minutes ahead counts as known: not so what is dated on the next day.
     ahead = timedelta(minutes=facts.parameters["results"]["future_tolerance"])
@@ -86,30 +90,44 @@ def established_at(facts: Facts, day: date) -> bool:
         facts.parameters,
         facts.concepts,
     )
-
-    def ended(finding: Finding) -> bool:
-        if since(finding) is None:
-            return True
-        return isinstance(finding.abated, When) and finding.abated.latest <= day
-
-    signs, late = signs_by(then, ended), _recorded_late(facts, day, ended)
-    known = tuple(f for f in _known(facts, ended) if (w := since(f)) and w.latest <= day)
-    return _cryovas(then, replace(signs, all=(*signs.all, *late)), known).established
+    then.timeline = _Hindsight(facts.timeline, then.timeline, day)
+    return then.cryovas if then.cryovas.established else None
 
 
-def _recorded_late(facts: Facts, day: date, ended: Callable[[Finding], bool]) -> tuple[Sign, ...]:
-    """Conditions with an onset by a day, whenever they were written down.
+def ever_established(facts: Facts) -> CryoVas | None:
+    """What is established now, else on the day of a determination, the latest first."""
+    if facts.cryovas.established:
+        return facts.cryovas
+    days = (d.last for d in reversed(facts.cryoglobulin.determinations))
+    return next((found for day in days if (found := established_at(facts, day))), None)
 
-    Not the severe ones: these speak for 90 days only, and were recorded in them or said nothing.
-    """
-    return tuple(
-        replace(sign, present=True, active=False)
-        for sign in facts.signs.all
-        if sign.group != "severe"
-        and sign.when is not None
-        and sign.when.latest <= day
-        and all(isinstance(r, Finding) and not ended(r) for r in sign.readings)
-    )
+
+class _Hindsight(Timeline):
+    """What is known today of a day: its results, and its Conditions as they stood at its end."""
+
+    __slots__ = ("_day", "_now", "_then")
+
+    def __init__(self, now: Timeline, then: Timeline, day: date) -> None:
+        super().__init__((), incomplete=then.incomplete)
+        self.person = then.person
+        self._now, self._then, self._day = now, then, day
+
+    def results(self, concept: str) -> tuple[Result, ...]:
+        return self._then.results(concept)
+
+    def treatments(self, concept: str) -> tuple[Treatment, ...]:
+        return self._then.treatments(concept)
+
+    def findings(self, concept: str) -> tuple[Finding, ...]:
+        listed = ((f, since(f)) for f in self._now.findings(concept))
+        return tuple(_as_on(f, self._day) for f, w in listed if w and w.latest <= self._day)
+
+
+def _as_on(finding: Finding, day: date) -> Finding:
+    """Over where it had abated by that day, whatever has become of it since."""
+    if isinstance(finding.abated, When) and finding.abated.latest <= day:
+        return finding
+    return replace(finding, clinical=None, abated=False)
 
 
 def _cryovas(facts: Facts, signs: Signs, known: tuple[Finding, ...]) -> CryoVas:
@@ -130,16 +148,18 @@ def _cryovas(facts: Facts, signs: Signs, known: tuple[Finding, ...]) -> CryoVas:
         level="known-diagnosis" if known else _level(facts, signs, triad),
         triad=triad,
         sign=leading[0] if leading else None,
+        c4=c4.result,
+        positive=facts.cryoglobulin.latest_positive,
         evidence=tuple(dict.fromkeys(shown)),
         known=known,
     )
 
 
-def _known(facts: Facts, ended: Callable[[Finding], bool]) -> tuple[Finding, ...]:
+def _known(facts: Facts) -> tuple[Finding, ...]:
     """Active or in remission. Resolved or abated ones, and cryoglobulinemia alone, are not."""
     listed = believed(facts.timeline.findings("cryoglobulinemic vasculitis"))
     return tuple(
-        f for f in listed if not ended(f) or (f.clinical == "remission" and f.abated is False)
+        f for f in listed if not over(f) or (f.clinical == "remission" and f.abated is False)
     )
 
 

@@ -34,14 +34,16 @@ _STRONGEST_FIRST: tuple[RnaState, ...] = (
 class Sample(Struct, frozen=True, kw_only=True):
     """One day's HCV RNA.
 
-    iu: IU/mL, None for copies and words; lloq: the assay's limit in IU/mL, where stated; result:
-    the one that decided.
+    iu: IU/mL, None for copies and words; lloq: the assay's limit in IU/mL, where the report or its
+    code states one; incomparable: a limit is stated, and not in IU/mL; result: the one that
+    decided.
     """
 
     day: When
     state: RnaState
     iu: float | None = None
     lloq: float | None = None
+    incomparable: bool = False
     result: Result
 
     @property
@@ -76,6 +78,7 @@ def _sample(day: When, rows: list[Result], limit: float) -> Sample:
         state=state,
         iu=max((r.value for r in rows if _measured(r) and r.value is not None), default=None),
         lloq=min(limits, default=None),
+        incomparable=not limits and any(_limited(r) for t, r in states if t == state),
         result=shown,
     )
 
@@ -125,12 +128,16 @@ def _of_number(result: Result, value: float, limit: float) -> RnaState:
 
 
 def _measured(result: Result) -> bool:
-    return result.concept in _IN_UNITS and result.comparator not in ("<", "<=")
+    return result.concept in _IN_UNITS and not _limited(result)
 
 
 def _lloq(result: Result) -> float | None:
     """As stated, else the number it lies below; none in copies, which have no factor to IU."""
     if result.concept == "hcv rna copies":
         return None
-    below = result.comparator in ("<", "<=")
-    return result.value if result.lloq is None and below else result.lloq
+    return result.value if result.lloq is None and _limited(result) else result.lloq
+
+
+def _limited(result: Result) -> bool:
+    """Whether a limit stands beside it, in whatever unit."""
+    return result.comparator in ("<", "<=")

@@ -4,6 +4,9 @@
   2.0 times; stage 3: AKI and 3.0 times or 353.6 umol/L, or acute dialysis.
 * Baseline: the lowest of the 7 days before; else the latest of days 8 to 365 before ("presumed").
 * The latest creatinine is looked at, and only within 30 days.
+* Newly above 140 umol/L: for 30 days after the first value of the unbroken run above it that the
+  latest belongs to, so that the control which confirms a rise does not take it back.
+* A Condition of acute renal failure is acute for 90 days.
 * Chronic dialysis (recorded for more than 90 days, or beside end-stage renal disease) switches
   every creatinine criterion off. A younger or undated dialysis code without it is acute.
 * Under 18 the 140 umol/L are not applied.
@@ -37,7 +40,9 @@ class Creatinine(Struct, frozen=True, kw_only=True):
     """The latest creatinine (umol/L, within 30 days) against what came before it.
 
     ratio: to the baseline; rise: umol/L above the lowest of 48 hours; ratio_year, ratio_recent: to
-    the lowest of 365 and of 90 days before; newly_high: above 140 where the value before was not.
+    the lowest of 365 and of 90 days before; newly_high: above 140, and first so within 30 days;
+    run: the values above 140 without one between that is not, up to the latest; previous: the
+    value before that run, of any age.
     """
 
     latest: Result | None = None
@@ -49,6 +54,7 @@ class Creatinine(Struct, frozen=True, kw_only=True):
     ratio_year: float | None = None
     ratio_recent: float | None = None
     newly_high: Truth = None
+    run: tuple[Result, ...] = ()
     previous: Result | None = None
 
 
@@ -56,7 +62,7 @@ class Kidney(Struct, frozen=True, kw_only=True):
     """stage, aki: KDIGO, None where creatinine cannot tell; urine: protein and red cells.
 
     nephritic: the pairs of both that stand together, each within 12 months; new_nephritic: one of
-    them with a proteinuria of the last 30 days that was not there in the 365 days before it.
+    them with a proteinuria that began within 30 days and was not there in the 365 days before.
     acute_failure: Conditions of acute renal failure, active and younger than 90 days; progressive:
     "rapidly progressive renal failure".
     """
@@ -81,7 +87,7 @@ def kidney(facts: Facts) -> Kidney:
     failure = () if chronic else _acute_failure(facts, p)
     found = urine(facts)
     nephritic = tuple(pair for pair in found.together if all(_young(facts, s, p) for s in pair))
-    new = any(protein.new and _recent(facts, protein, p) for protein, _ in nephritic)
+    new = any(protein.new and _began_recently(facts, protein, p) for protein, _ in nephritic)
     stage: Stage | None = 0 if chronic else _stage(creatinine, bool(acute), p)
     return Kidney(
         creatinine=creatinine,
@@ -108,8 +114,7 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
     short = [r for r in before if _apart(latest, r) <= timedelta(hours=p["rise_within"])]
     lowest = min(short, key=_value, default=None)
     year = _lowest(latest, before, p["year"])
-    year_before = [r for r in before if _days_apart(latest, r) <= p["year"]]
-    previous = year_before[-1] if year_before else None
+    run, previous = _run(latest, before, p)
     return Creatinine(
         latest=latest,
         baseline=baseline,
@@ -119,7 +124,8 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
         lowest_year=year,
         ratio_year=_ratio(latest, year, p),
         ratio_recent=_ratio(latest, _lowest(latest, before, p["recent"]), p),
-        newly_high=facts.patient.adult and _newly_high(latest, previous, p),
+        newly_high=facts.patient.adult and _newly_high(facts, run, p),
+        run=run,
         previous=previous,
     )
 
@@ -143,9 +149,21 @@ def _baseline(latest: Result, before: list[Result], p: Parameters) -> tuple[Resu
     return (older[-1], True) if older else (None, False)
 
 
-def _newly_high(latest: Result, previous: Result | None, p: Parameters) -> bool:
-    high = _exact(_value(latest), p) > p["high"]
-    return high and (previous is None or _exact(_value(previous), p) <= p["high"])
+def _run(
+    latest: Result, before: list[Result], p: Parameters
+) -> tuple[tuple[Result, ...], Result | None]:
+    """The unbroken run of high values up to the latest, oldest first, and the value before it."""
+    run: list[Result] = []
+    for result in (latest, *reversed(before)):
+        if _exact(_value(result), p) <= p["high"]:
+            # Where the latest is not high there is no run: the value before is its own.
+            return tuple(reversed(run)), result if run else next(reversed(before), None)
+        run.append(result)
+    return tuple(reversed(run)), None
+
+
+def _newly_high(facts: Facts, run: tuple[Result, ...], p: Parameters) -> bool:
+    return bool(run) and facts.as_of.within(_when(run[0]).latest, days=int(p["latest"]))
 
 
 def _stage(creatinine: Creatinine, acute_dialysis: bool, p: Parameters) -> Stage | None:
@@ -202,8 +220,8 @@ def _acute_failure(facts: Facts, p: Parameters) -> tuple[Finding, ...]:
     )
 
 
-def _recent(facts: Facts, shown: Shown, p: Parameters) -> bool:
-    return shown.day is None or facts.as_of.within(shown.day, days=int(p["latest"]))
+def _began_recently(facts: Facts, shown: Shown, p: Parameters) -> bool:
+    return shown.began is None or facts.as_of.within(shown.began, days=int(p["latest"]))
 
 
 def _young(facts: Facts, shown: Shown, p: Parameters) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cryovigil.facts.truth import Truth
+from cryovigil.normalize import readings
 from cryovigil.normalize.readings import Result
 
 if TYPE_CHECKING:
@@ -22,12 +23,29 @@ POSITIVE = frozenset({"POS", "DET", "RR"})
 NEGATIVE = frozenset({"NEG", "ND", "NR"})
 FOUND = frozenset({"positive", "detected"})
 NOT_FOUND = frozenset({"negative", "not-detected"})
-NO_VALUE = frozenset({"invalid", "not-performed", "pending"})
+NO_VALUE = readings.NO_VALUE
 
 
 def latest(results: Iterable[Result]) -> Result | None:
-    """The latest result that counts."""
-    return max((r for r in results if r.counts), key=place, default=None)
+    """The latest result that counts and says anything; where none does, the latest that counts.
+
+    A failed specimen, or a text that is unknown here, does not hide the value before it
+    (pitfalls.md, 11 and 65).
+    """
+    counting = (r for r in results if r.counts)
+    return max(counting, key=lambda r: (r.readable, *place(r)), default=None)
+
+
+def unread(results: Iterable[Result]) -> bool:
+    """Whether the newest result could not be read, and an older one is shown in its place.
+
+    A failed specimen is not meant: that one was read, and has no value.
+    """
+    dated = [r for r in results if r.when]
+    if not any(r.counts and r.readable for r in dated):
+        return False
+    newest = max(dated, key=place)
+    return newest.counts and not newest.readable and newest.word not in NO_VALUE
 
 
 def under_way(results: Iterable[Result], facts: Facts) -> tuple[Result, ...]:
@@ -54,6 +72,8 @@ def above(result: Result, limit: float) -> Truth:
     value = result.value
     if value is None:
         return None
+    if result.top is not None and result.top <= limit:
+        return False
     match result.comparator:
         case None:
             return value > limit
@@ -70,6 +90,8 @@ def below(result: Result, limit: float) -> Truth:
     value = result.value
     if value is None:
         return None
+    if result.top is not None and result.top < limit:
+        return True
     match result.comparator:
         case None:
             return value < limit

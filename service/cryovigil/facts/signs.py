@@ -27,11 +27,9 @@ from cryovigil.facts.truth import Truth, all_of, any_of, negation
 from cryovigil.normalize.readings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cryovigil.facts import Facts
 
-__all__ = ["Sign", "Signs", "signs", "signs_by"]
+__all__ = ["Sign", "Signs", "signs", "younger_than_rna"]
 
 _MAJOR: frozenset[Group] = frozenset({"cutaneous", "renal", "neurological"})
 _NEPHRITIS = "glomerulonephritis"
@@ -66,12 +64,7 @@ class Signs(Struct, frozen=True, kw_only=True):
 
 def signs(facts: Facts) -> Signs:
     """The signs at the as-of instant."""
-    return signs_by(facts, over)
-
-
-def signs_by(facts: Facts, ended: Callable[[Finding], bool]) -> Signs:
-    """The signs where `ended` says which Conditions are at an end: for a day in the past."""
-    found = groups_of(facts, ended)
+    found = groups_of(facts, over)
     lists = facts.concepts["signs"]
     diabetes = any(ongoing(facts.timeline.findings(c)) for c in lists["neuropathy not with"])
     listed = dict.fromkeys(c for group in GROUPS for c in lists[group])
@@ -83,6 +76,13 @@ def signs_by(facts: Facts, ended: Callable[[Finding], bool]) -> Signs:
         suggestive=_suggestive(facts, found, diabetes=diabetes),
         strongly_suggestive=_strongly_suggestive(facts, found),
     )
+
+
+def younger_than_rna(facts: Facts, found: Iterable[Sign]) -> bool:
+    """Whether some of these signs began after every RNA sample: HCV may be back."""
+    sampled = [s.day.earliest for s in facts.hcv.samples if s.state != "unknown"]
+    newest = max(sampled, default=date.min)
+    return any(sign.onset is None or sign.onset > newest for sign in found)
 
 
 def _filling(found: Iterable[Sign]) -> tuple[Sign, ...]:

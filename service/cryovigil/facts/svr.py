@@ -7,8 +7,10 @@ The first that applies:
 3. viremic: the last RNA is detected, no course was running at the sample, none started since.
 4. not-yet: a recorded end, before day 112, and no RNA sampled on or after day 84.
 5. svr24: RNA not detected in a sample at least 168 days after the end of treatment, recorded or
-   reckoned; svr12: at least 84. Both with a documented infection, no RNA detected since, and an
-   assay limit of at most 15 IU/mL or unstated.
+   reckoned; svr12: at least 84. Both with a documented infection, no RNA detected after the end
+   (below the limit of quantification: after the sample), and an
+   assay limit of at most 15 IU/mL or unstated; a limit in copies/mL compares to none, and proves
+   nothing.
 6. unproven: treated, or cleared elsewhere by inference, and anything else: no end, no RNA since
    day 84, only below-LLOQ or ambiguous samples, a weaker assay.
 7. spontaneous-clearance: antibody positive, RNA not detected and never was, no HCV condition,
@@ -155,7 +157,10 @@ def _proof(facts: Facts, end: date) -> tuple[Sample, ...]:
             return ()
         if sample.found:
             proof.clear()
-        sensitive = sample.lloq is None or sample.lloq <= limit
-        if sample.state == "not-detected" and sensitive and sample.day.earliest >= due:
-            proof.append(sample)
+        if sample.state == "not-detected" and sample.day.earliest >= due:
+            proof += [sample] if _sensitive(sample, limit) else []
     return tuple(proof)
+
+
+def _sensitive(sample: Sample, limit: float) -> bool:
+    return not sample.incomparable and (sample.lloq is None or sample.lloq <= limit)

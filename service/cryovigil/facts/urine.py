@@ -8,6 +8,10 @@
 The latest result that can be read decides, all those of its day together. An ongoing Condition
 stands in for the result, unless a result from its first day on says the contrary; it then shows
 its trait from that day on.
+
+A proteinuria is new by what came before the unbroken run of high values it belongs to, so that the
+control which confirms it does not take it back. A value that is not high ends a run, and so do 365
+days without any.
 """
 
 from __future__ import annotations
@@ -47,12 +51,14 @@ class Shown(Struct, frozen=True):
     """One thing that shows a trait.
 
     day: the earliest day of it, None where it has no date; lasting: a Condition, which shows it
-    from that day on; new: for proteinuria, no earlier value above the threshold in 365 days.
+    from that day on. Of a proteinuria, began: the first day of its run of high values, None where
+    it has no date; new: no value above the threshold in the 365 days before that day.
     """
 
     reading: Result | Finding
     day: date | None
     lasting: bool
+    began: date | None = None
     new: bool = True
 
 
@@ -106,8 +112,8 @@ def _near(a: Shown, b: Shown, days: int) -> bool:
 def _protein(facts: Facts, p: Parameters) -> Trait:
     results = _counting(facts, _PROTEIN)
     trait = _trait(facts, results, lambda r: _much_protein(r, p), "proteinuria")
-    high = [r for r in results if _much_protein(r, p)]
-    new = tuple(_dated_new(facts, s, high, int(p["new"])) for s in trait.shown)
+    days = _days((r, _much_protein(r, p)) for r in results)
+    new = tuple(_dated(facts, s, days, int(p["new"])) for s in trait.shown)
     return Trait(trait.state, trait.latest, new)
 
 
@@ -115,12 +121,26 @@ def _much_protein(result: Result, p: Parameters) -> Truth:
     return above(result, p[_PROTEIN[result.concept]])
 
 
-def _dated_new(facts: Facts, shown: Shown, high: Iterable[Result], days: int) -> Shown:
-    day = shown.day or facts.as_of.today
-    since_day = shifted(day, days=-days)
-    earlier = (r.when for r in high if r is not shown.reading and r.when)
-    new = not any(since_day <= when.latest < day for when in earlier)
-    return Shown(shown.reading, shown.day, shown.lasting, new)
+def _days(read: Iterable[tuple[Result, Truth]]) -> dict[date, bool]:
+    """Whether the protein of a day was high, newest first; any high result of the day makes it."""
+    found: dict[date, bool] = {}
+    for result, high in read:
+        if high is not None and result.when is not None:
+            found[result.when.latest] = high or found.get(result.when.latest, False)
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _dated(facts: Facts, shown: Shown, days: dict[date, bool], gap: int) -> Shown:
+    """With the first day of its run, and whether that one is new."""
+    first, began = shown.day or facts.as_of.today, shown.day
+    earlier = {day: high for day, high in days.items() if day < first}
+    for day, high in earlier.items():
+        if not high or day < shifted(first, days=-gap):
+            break
+        first = began = day
+    start = shifted(first, days=-gap)
+    new = not any(high and start <= day < first for day, high in earlier.items())
+    return Shown(shown.reading, shown.day, shown.lasting, began, new)
 
 
 def _blood(facts: Facts, p: Parameters) -> Trait:
@@ -134,6 +154,8 @@ def _bloody(result: Result, p: Parameters) -> Truth:
         return positive(result)
     high = abnormal_high(result)
     limit = p[_BY_UNIT[result.unit]] if result.unit in _BY_UNIT else None
+    if result.range_unread:  # it has a range of its own, whatever that says
+        limit = None
     if high is None and result.value is not None and limit is not None:
         return above(result, limit)
     return positive(result) if high is None else high

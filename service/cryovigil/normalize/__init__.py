@@ -46,8 +46,10 @@ def watched(seen: Look, tables: Tables) -> bool:
         return True
     if _mapped(seen.code, tables) or _mapped(seen.medication_codeable_concept, tables):
         return True
+    if seen.medication_reference is not None and seen.medication_codeable_concept is None:
+        return True
     if seen.resource_type == "Condition" and seen.code and seen.code.text:
-        return bool(tables.values.condition_concepts(seen.code.text))
+        return bool(tables.values.condition_concepts((seen.code.text,)))
     return any(_mapped(part.code, tables) for part in seen.component)
 
 

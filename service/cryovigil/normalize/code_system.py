@@ -17,7 +17,8 @@ _MARKS = "†*+!#"
 
 
 class CodeRow(Struct, frozen=True):
-    """A row of a mapping. code: as written, or the prefix; source: what verified it.
+    """A row of a mapping. code: as written, or the prefix; source: what verified it; limit: the
+    least that the assay of this code detects, in the canonical unit of its concept.
 
     Only active rows map anything; the others wait for a site to list them in its own file.
     """
@@ -29,6 +30,7 @@ class CodeRow(Struct, frozen=True):
     status: Status
     source: str
     active: bool
+    limit: float | None = None
 
 
 class CodeSystem:
@@ -45,6 +47,12 @@ class CodeSystem:
             for code, found in self._rows.items()
             if (concepts := tuple(row.concept for row in found if row.active))
         }
+        self.limited = tuple(
+            row
+            for found in self._rows.values()
+            for row in found
+            if row.active and row.limit is not None
+        )
         self._lengths = sorted({len(code) for code in self._active}, reverse=True)
         self._memory: dict[str, tuple[str, ...]] = {}
         self.concepts = self._by_prefix if match == "prefix" else self._exactly

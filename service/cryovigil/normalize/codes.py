@@ -74,6 +74,11 @@ class CodeMap:
         self._find = {name: system.concepts for name, system in systems.items()}
         self._concepts = concepts
         self._units = units
+        self._limits = {
+            (spelling, row.code): row.limit
+            for spelling, known in systems.items()
+            for row in known.limited
+        }
         self.digest = digest
 
     def concepts(self, system: str | None, code: str) -> tuple[str, ...]:
@@ -85,6 +90,10 @@ class CodeMap:
         """The unit a site declared for results under this code."""
         known = self._systems.get(system or "")
         return self._units.get((known.url, known.local(code))) if known is not None else None
+
+    def limit(self, system: str | None, code: str) -> float | None:
+        """The detection limit that a code itself names, in the canonical unit of its concept."""
+        return self._limits.get((system or "", code.strip()))
 
     @property
     def local_units(self) -> Mapping[tuple[str, str], str]:
@@ -111,6 +120,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     display: str
     status: Literal["verified", "partial", "unverified"]
     source: str
+    limit: float | None = None
 
 
 class _CodeFile(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +190,7 @@ class _Builder:
         self._check: dict[str, CheckDigit | None] = {}
         self._rows: dict[str, dict[str, list[CodeRow]]] = {}
         self._units: dict[tuple[str, str], str] = {}
+        self._limits: dict[tuple[str, str, str], float | None] = {}
         self._hash = sha256()
 
     def add_shipped(self, name: str, content: bytes) -> None:
@@ -200,6 +211,7 @@ class _Builder:
                     status=row.status,
                     source=row.source,
                     active=active,
+                    limit=row.limit,
                 ),
                 f"{name}: rows.{index}",
             )
@@ -242,10 +254,21 @@ class _Builder:
         key = (url, normal_code(item.code, self._match[url]))
         if key not in own:
             own.add(key)
-            self._rows[url].pop(key[1], None)
+            # An assay is no more sensitive for being listed by the site.
+            for shipped in self._rows[url].pop(key[1], ()):
+                self._limits[(*key, shipped.concept)] = shipped.limit
         if item.unit is not None and self._units.setdefault(key, item.unit) != item.unit:
             raise RulebookInvalid(f"{where}.unit: a code has one unit")
-        row = CodeRow(url, item.code, item.concept, "", "site", "listed by the site", active=True)
+        row = CodeRow(
+            system=url,
+            code=item.code,
+            concept=item.concept,
+            display="",
+            status="site",
+            source="listed by the site",
+            active=True,
+            limit=self._limits.get((*key, item.concept)),
+        )
         self._add_row(row, where)
 
     def _add_row(self, row: CodeRow, where: str) -> None:

@@ -43,8 +43,8 @@ def finding_readings(
 
 def _concepts(condition: Condition, tables: Tables) -> tuple[str, ...]:
     coded = concepts_of(condition.code, tables.codes)
-    text = " ".join(filter(None, (condition.code.text, *_displays(condition.code))))
-    return tuple(dict.fromkeys((*coded, *tables.values.condition_concepts(text, coded))))
+    texts = (condition.code.text or "", *_displays(condition.code))
+    return tuple(dict.fromkeys((*coded, *tables.values.condition_concepts(texts, coded))))
 
 
 def _displays(code: CodeableConcept) -> Iterator[str]:

@@ -46,6 +46,8 @@ def result_readings(
                 kind=value.kind,
                 problem=value.problem,
                 lloq=value.lloq,
+                top=value.top,
+                range_unread=value.range_unread,
                 shown=value.shown,
                 shown_range=value.shown_range,
             )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from cryovigil.errors import Unreadable
 from cryovigil.normalize.naming import Naming
-from cryovigil.normalize.readings import Person
+from cryovigil.normalize.readings import Person, When
 from cryovigil.normalize.times import when
 from cryovigil.resources import Patient
 
@@ -22,10 +23,18 @@ def person_reading(
         patient=naming.reference,
         source=naming.source,
         version=naming.version,
-        born=when(patient.birth_date, zone),
+        born=_born(patient, zone),
         deceased=bool(patient.deceased_boolean or patient.deceased_date_time),
         withheld=_withheld(patient, opt_out),
     )
+
+
+def _born(patient: Patient, zone: tzinfo) -> When | None:
+    """None where it cannot be read: who has died or opted out shall get no cards for that."""
+    try:
+        return when(patient.birth_date, zone)
+    except Unreadable:
+        return None
 
 
 def _withheld(patient: Patient, opt_out: frozenset[tuple[str, str]]) -> str | None:

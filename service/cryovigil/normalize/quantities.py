@@ -23,6 +23,9 @@ _QUANTITY = re.compile(
 )
 _TITER = re.compile(r"\s*(?P<sign>[<>≤≥]=?)?\s*1\s?[:/]\s?(?P<number>[0-9]{1,7})\s*")
 _SIGNS = {"≤": "<=", "≥": ">="}
+_SPAN = re.compile(
+    r"\s*(?P<low>[0-9]{1,4})\s*[-\u2013]\s*(?P<high>[0-9]{1,4})(?![0-9.,])(?P<unit>.*)"
+)
 _LONGEST = 64
 
 
@@ -53,6 +56,15 @@ def parse_quantity(text: str) -> Quantity | None:
     power = match["e"] or match["ten"]
     value = float(f"{number}e{power}") if power else float(number)
     return Quantity(value, _comparator(match["sign"]), (match["unit"] or "").strip() or None)
+
+
+def parse_span(text: str) -> tuple[Quantity, Quantity] | None:
+    """ "5-10 /HPF": at least 5 and at most 10; None where the text is no such span."""
+    match = _SPAN.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None or int(match["low"]) > int(match["high"]):
+        return None
+    unit = match["unit"].strip() or None
+    return Quantity(float(match["low"]), ">=", unit), Quantity(float(match["high"]), "<=", unit)
 
 
 def _comparator(sign: str | None) -> str | None:

@@ -13,6 +13,13 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+# The concept of an order or statement whose drug stands behind a reference out of reach.
+UNRESOLVED = "unresolved medication"
+# Words of a result that has no value: the specimen failed, or the test is not done.
+NO_VALUE = frozenset({"invalid", "not-performed", "pending"})
+# Flags that only say that the value lies off the scale, or nothing at all.
+_SILENT = frozenset({None, "<", ">", "IND"})
+
 
 class Version(Struct, frozen=True, order=True, array_like=True):
     """Orders the versions of one resource (architecture.md, "Identity and versions").
@@ -70,8 +77,11 @@ class Result(Reading, frozen=True, kw_only=True, omit_defaults=True, tag="result
     NEG, IND, DET, ND, NR, RR, <, >); low, high: the report's own range in the canonical unit;
     kind: cryoglobulin type (I, II, III, mixed); problem: why no value could be read
     (unit-unknown, unit-contradiction, implausible, contradictory, word-unknown, absent,
-    note-only); lloq: a limit of quantification the report names, in `unit`; shown and
-    shown_range: as reported, for cards only.
+    note-only); lloq: a limit of quantification the report or its code names, in the canonical unit;
+    a word beside a limit has the comparator "<", also where that limit has no canonical unit;
+    top: the upper end of a reported span, whose lower end is `value` with ">="; range_unread: the
+    report gives a range that could not be used, so that no limit of ours may stand in for it; shown
+    and shown_range: as reported, for cards only.
     """
 
     status: str
@@ -87,6 +97,8 @@ class Result(Reading, frozen=True, kw_only=True, omit_defaults=True, tag="result
     kind: str | None = None
     problem: str | None = None
     lloq: float | None = None
+    top: float | None = None
+    range_unread: bool = False
     shown: str = ""
     shown_range: str = ""
 
@@ -99,6 +111,16 @@ class Result(Reading, frozen=True, kw_only=True, omit_defaults=True, tag="result
     def counts(self) -> bool:
         """A result that counts: final, dated, and not declared absent."""
         return self.final and self.when is not None and self.problem != "absent"
+
+    @property
+    def readable(self) -> bool:
+        """Whether it says anything of the patient.
+
+        A failed specimen does not, nor does a text that is unknown here and carries no flag.
+        """
+        if self.word in NO_VALUE:
+            return False
+        return self.problem is None or self.flag not in _SILENT
 
 
 class Finding(Reading, frozen=True, kw_only=True, omit_defaults=True, tag="finding"):

@@ -13,15 +13,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cryovigil.normalize.naming import wording
-from cryovigil.normalize.quantities import parse_quantity
+from cryovigil.normalize.quantities import Quantity as Parsed, parse_quantity, parse_span
+from cryovigil.normalize.reference_range import quantity_text, read_range
 from cryovigil.normalize.tables import Tables
 from cryovigil.normalize.units import Amount, UnitProblem
-from cryovigil.resources import CodeableConcept, Component, Observation, Quantity, Range
+from cryovigil.resources import CodeableConcept, Component, Observation, Quantity
 
 _UCUM = "http://unitsofmeasure.org"
 _BY_UNIT = ("cryoglobulin axis unknown", "cryocrit")
 _PRESENCE = "cryoglobulin presence"
 _TYPE = "cryoglobulin type"
+# What a limit beside the words of a presence is a limit of.
+_LIMIT_OF = {"hcv rna presence": "hcv rna", "hcv rna axis unknown": "hcv rna"}
+# A bare limit of an RNA is read in IU/mL: in copies the assay would be more sensitive still.
+_BARE_LIMIT = {"hcv rna": "[IU]/mL"}
+# Cells are counted field by field, and reported as a span: "5-10 /HPF".
+_SPANS = ("urine erythrocytes",)
+_TITER = "{titer}"
 # Flags that say how a value compares; "<" and ">" only say that it lies off the scale.
 _OFF_SCALE = ("<", ">")
 
@@ -39,6 +47,8 @@ class Value(Struct, frozen=True, kw_only=True):
     kind: str | None = None
     problem: str | None = None
     lloq: float | None = None
+    top: float | None = None
+    range_unread: bool = False
     shown: str = ""
     shown_range: str = ""
 
@@ -56,13 +66,17 @@ def read_value(concept: str, valued: Observation | Component, tables: Tables) ->
     if concept in _BY_UNIT:
         concept = tables.units.axis(unit.code, unit.text, unit.local) or _PRESENCE
     value = (
-        _number(concept, quantity, unit, tables) if quantity else _words(concept, valued, tables)
+        _number(concept, quantity, unit, valued, tables)
+        if quantity
+        else _words(concept, valued, tables)
     )
     if valued.data_absent_reason is not None:
         value = Value(problem="absent")
     elif not _has_value(valued):
         value = Value(problem="note-only" if getattr(valued, "note", None) else None)
     value = replace(value, flag=_flag(valued, tables))
+    if value.comparator is None and (limit := _limit_of_code(valued, tables)) is not None:
+        value = replace(value, lloq=limit)
     if value.problem is None and not _has_value(valued) and value.flag is None:
         value = replace(value, problem="absent")
     return concept, _ranged(concept, value, valued, unit, tables)
@@ -89,6 +103,8 @@ def _quantity(concept: str, valued: Observation | Component, tables: Tables) -> 
     if text is None or tables.values.read(text, concept) is not None:
         return None
     parsed = None if concept == _TYPE else parse_quantity(text)
+    if parsed is None and concept in _SPANS and (span := parse_span(text)):
+        parsed = span[0]
     if parsed is None:
         return None
     return Quantity(value=parsed.value, comparator=parsed.comparator, unit=parsed.unit)
@@ -105,8 +121,10 @@ def _unit(quantity: Quantity | None, valued: Observation | Component, tables: Ta
     return _Unit(quantity.code if ucum else None, quantity.unit or quantity.code, local)
 
 
-def _number(concept: str, quantity: Quantity, unit: _Unit, tables: Tables) -> Value:
-    shown = _shown(quantity)
+def _number(
+    concept: str, quantity: Quantity, unit: _Unit, valued: Observation | Component, tables: Tables
+) -> Value:
+    shown = _shown(quantity, valued)
     if quantity.value is None:
         return Value(problem="absent", shown=shown)
     if not math.isfinite(quantity.value):
@@ -114,7 +132,26 @@ def _number(concept: str, quantity: Quantity, unit: _Unit, tables: Tables) -> Va
     amount = tables.units.convert(concept, quantity.value, unit.code, unit.text, unit.local)
     if isinstance(amount, UnitProblem):
         return Value(problem=amount.reason, shown=shown, comparator=quantity.comparator)
-    return _amount(amount, quantity.comparator, shown)
+    read = _amount(amount, quantity.comparator, shown)
+    return replace(read, top=_top(concept, valued, tables)) if concept in _SPANS else read
+
+
+def _shown(quantity: Quantity, valued: Observation | Component) -> str:
+    """As reported; a titer by its dilution, which no one takes for a concentration."""
+    if valued.value_string is not None:
+        return valued.value_string.strip()
+    if _TITER in (quantity.code, quantity.unit) and quantity.value is not None:
+        return f"{quantity.comparator or ''}1:{quantity.value:.10g}"
+    return quantity_text(quantity)
+
+
+def _top(concept: str, valued: Observation | Component, tables: Tables) -> float | None:
+    """The upper end of a span."""
+    span = parse_span(valued.value_string or "")
+    if span is None:
+        return None
+    top = tables.units.convert(concept, span[1].value, None, span[1].unit, None)
+    return top.value if isinstance(top, Amount) else None
 
 
 def _amount(amount: Amount, comparator: str | None, shown: str) -> Value:
@@ -143,9 +180,25 @@ def _words(concept: str, valued: Observation | Component, tables: Tables) -> Val
     if kinds:
         found = replace(found, kind=kinds[0], word=found.word or "positive")
     if read is not None and read.limit is not None:
-        limit = tables.units.convert(concept, read.limit.value, None, read.limit.unit, None)
-        found = replace(found, lloq=limit.value if isinstance(limit, Amount) else None)
+        found = replace(found, comparator="<", lloq=_limit_beside(concept, read.limit, tables))
     return found
+
+
+def _limit_beside(concept: str, limit: Parsed, tables: Tables) -> float | None:
+    measured = "cryoglobulin quantity" if _cryo(concept) else _LIMIT_OF.get(concept, concept)
+    unit = limit.unit or _BARE_LIMIT.get(measured)
+    amount = tables.units.convert(measured, limit.value, None, unit, None)
+    return amount.value if isinstance(amount, Amount) else None
+
+
+def _limit_of_code(valued: Observation | Component, tables: Tables) -> float | None:
+    """What the assay of the code detects at least, the least sensitive one of several."""
+    limits = [
+        limit
+        for c in valued.code.coding
+        if c.code and (limit := tables.codes.limit(c.system, c.code)) is not None
+    ]
+    return max(limits) if limits else None
 
 
 def _cryo(concept: str) -> bool:
@@ -182,39 +235,18 @@ def _ranged(
     concept: str, value: Value, valued: Observation | Component, unit: _Unit, tables: Tables
 ) -> Value:
     """The report's own range, in the unit of the value where it gives none of its own."""
-    given = next((r for r in valued.reference_range if _normal(r)), None)
-    if given is None:
+    if not valued.reference_range:
         return value
-    low, high = (
-        _limit(concept, limit, unit, tables) if limit else None for limit in (given.low, given.high)
+
+    def convert(limit: float, code: str | None, text: str | None) -> float | None:
+        if code is None and text is None:
+            code, text = unit.code, unit.text
+        scale = tables.units.scale(concept, code, text, unit.local)
+        return None if isinstance(scale, UnitProblem) else scale.apply(limit)
+
+    own = read_range(valued.reference_range, convert)
+    if own is None:
+        return value
+    return replace(
+        value, low=own.low, high=own.high, range_unread=own.unread, shown_range=own.shown
     )
-    return replace(value, low=low, high=high, shown_range=_shown_range(given))
-
-
-def _normal(given: Range) -> bool:
-    kinds = given.type.coding if given.type else []
-    return bool(given.low or given.high) and all(k.code in ("normal", None) for k in kinds)
-
-
-def _limit(concept: str, limit: Quantity, unit: _Unit, tables: Tables) -> float | None:
-    if limit.value is None or not math.isfinite(limit.value):
-        return None
-    code, text = limit.code, limit.unit
-    if code is None and text is None:
-        code, text = unit.code, unit.text
-    scale = tables.units.scale(concept, code, text, unit.local)
-    return None if isinstance(scale, UnitProblem) else scale.apply(limit.value)
-
-
-def _shown(quantity: Quantity) -> str:
-    if quantity.value is None:
-        return ""
-    unit = quantity.unit or quantity.code or ""
-    return f"{quantity.comparator or ''}{quantity.value:.10g} {unit}".strip()
-
-
-def _shown_range(given: Range) -> str:
-    if given.text:
-        return given.text
-    low, high = (_shown(limit) if limit else "" for limit in (given.low, given.high))
-    return f"{low} to {high}" if low and high else f">{low}" if low else f"<{high}"

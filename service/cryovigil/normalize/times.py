@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 from cryovigil.errors import Unreadable
 from cryovigil.normalize.readings import When
@@ -19,12 +19,17 @@ _WRITTEN = re.compile(
 )
 _SECONDS = len("2026-01-31T08:00:00Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# Systems write years before for "no date", the least their calendar holds, and the last year of
+# all for "never": its clock times are left out, since not every zone can hold them.
+_FIRST_YEAR, _NEVER = 1800, MAXYEAR
+_FIRST_TEXT, _NEVER_TEXT = str(_FIRST_YEAR), str(_NEVER)
 
 
 def when(text: str | None, zone: tzinfo) -> When | None:
     """The days and the instant that a date, dateTime or instant means; None where none is given.
 
-    Raises Unreadable("unreadable-time") for a text that is no FHIR time.
+    Raises Unreadable("unreadable-time") for a text that is no FHIR time, or lies before 1800.
     """
     if text is None or not (text := text.strip()):
         return None
@@ -43,6 +48,8 @@ def _instant(text: str) -> When | None:
     """The usual spelling, `2026-01-31T08:00:00Z` or with an offset, read many times faster."""
     if len(text) < _SECONDS or text[4] != "-" or text[7] != "-" or text[10] != "T":
         return None
+    if not _FIRST_TEXT <= text < _NEVER_TEXT:
+        return None
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
@@ -55,6 +62,8 @@ def _instant(text: str) -> When | None:
 
 def _when(match: re.Match[str], zone: tzinfo) -> When:
     year = int(match["year"])
+    if year < _FIRST_YEAR:
+        raise Unreadable("unreadable-time")
     if match["month"] is None:
         return When(date(year, 1, 1), date(year, 12, 31))
     month = int(match["month"])
@@ -62,7 +71,7 @@ def _when(match: re.Match[str], zone: tzinfo) -> When:
         last = calendar.monthrange(year, month)[1] if 1 <= month <= 12 else 0
         return When(date(year, month, 1), date(year, month, last))
     day = date(year, month, int(match["day"]))
-    if match["hour"] is None:
+    if match["hour"] is None or year == _NEVER:
         return When(day, day)
     return When(day, day, datetime.combine(day, _clock(match), tzinfo=_zone(match["zone"], zone)))
 
@@ -97,4 +106,4 @@ def place(known: When | None, zone: tzinfo) -> int:
 
 def microseconds(instant: datetime) -> int:
     """Microseconds since the epoch, negative before it."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return (instant - _EPOCH) // _MICROSECOND

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from cryovigil.normalize.naming import Naming, concepts_of, wording
-from cryovigil.normalize.readings import Treatment, When
+from cryovigil.normalize.readings import UNRESOLVED, Treatment, When
 from cryovigil.normalize.tables import Tables
 from cryovigil.normalize.times import place, when
 from cryovigil.resources import MedicationRequest, MedicationStatement, Period
+
+_NO_ORDER = ("proposal", "plan", "option")
 
 
 def treatment_readings(
@@ -18,13 +20,19 @@ def treatment_readings(
     tables: Tables,
     zone: tzinfo,
 ) -> Iterator[Treatment]:
-    """One reading a watched drug: a combination tablet may stand for several."""
+    """One reading a watched drug: a combination tablet may stand for several.
+
+    What is no order of a drug is no treatment: one not to be given, proposed, planned or offered.
+    """
+    if isinstance(resource, MedicationRequest) and _is_none(resource):
+        return
     if isinstance(resource, MedicationRequest):
         form, dates = "request", _ordered(resource, zone)
     else:
         form, dates = "statement", _stated(resource, zone)
     drug = resource.medication_codeable_concept
-    for part, concept in enumerate(concepts_of(drug, tables.codes)):
+    concepts = (UNRESOLVED,) if drug is None else concepts_of(drug, tables.codes)
+    for part, concept in enumerate(concepts):
         yield Treatment(
             concept=concept,
             reference=naming.reference,
@@ -39,6 +47,10 @@ def treatment_readings(
             shown=wording(drug),
             **dates,
         )
+
+
+def _is_none(order: MedicationRequest) -> bool:
+    return bool(order.do_not_perform) or order.intent in _NO_ORDER
 
 
 def _ordered(order: MedicationRequest, zone: tzinfo) -> dict[str, When | None]:

@@ -16,7 +16,7 @@ CryoglobulinType: TypeAlias = Numbered | Literal["mixed"]
 # Longer texts are comments, and comments are not read.
 _LONGEST = 120
 _TOKEN = re.compile(r"ig[agm]|\w+|\S")
-_SEPARATORS = frozenset("+/,.:;()-")
+_SEPARATORS = frozenset("+/,.:;()-'")
 _MIXED: frozenset[Numbered] = frozenset({"II", "III"})
 
 

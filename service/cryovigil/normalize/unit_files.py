@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SPELLINGS = "spellings.yaml"
+_LONGEST_UNIT = 100
 # The micro sign and the Greek mu look alike and are sent alike; UCUM writes u.
 _MICRO = str.maketrans({"\u00b5": "u", "\u03bc": "u"})
 
@@ -49,9 +50,14 @@ class Scale(Struct, frozen=True):
         """Whether values are decimal logarithms."""
         return self.log_upper is not None
 
-    def apply(self, value: float) -> float:
-        """The value in the canonical unit, exact in decimal: 51 mg/L is 0.051 g/L."""
-        if self.log:
+    def apply(self, value: float) -> float | None:
+        """The value in the canonical unit, exact in decimal: 51 mg/L is 0.051 g/L.
+
+        None for what cannot be a logarithm.
+        """
+        if self.log_upper is not None:
+            if value > self.log_upper:
+                return None
             value = 10.0**value
         if self.factor == 1 and not self.offset:
             return value
@@ -86,7 +92,12 @@ class _Spellings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def normal_unit(text: str) -> str:
-    """A unit as written, without spaces, both micro signs as u. Case stays: it tells m from M."""
+    """A unit as written, without spaces, both micro signs as u. Case stays: it tells m from M.
+
+    A text too long for any unit stays as it is.
+    """
+    if len(text) > _LONGEST_UNIT:
+        return text
     return "".join(text.split()).translate(_MICRO)
 
 

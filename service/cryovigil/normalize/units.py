@@ -84,9 +84,9 @@ class UnitTable:
         scale = self.scale(concept, unit_code, unit_text, local)
         if isinstance(scale, UnitProblem):
             return scale
-        if scale.log_upper is not None and value > scale.log_upper:
-            return CONTRADICTION
         amount = scale.apply(value)
+        if amount is None:
+            return CONTRADICTION
         limits = self._readers[concept].limits[scale.unit]
         if amount > limits.upper or (limits.lower is not None and amount < limits.lower):
             return IMPLAUSIBLE

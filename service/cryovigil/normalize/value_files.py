@@ -42,10 +42,12 @@ class ValueFiles(Struct, frozen=True):
     coded: Mapping[tuple[str, str], Word]
     flags: Mapping[tuple[str, str], str]
     words: Mapping[str, Word]
+    own: Mapping[str, Mapping[str, Word]]
     subjects: Mapping[str, tuple[str, ...]]
     types: TypeVocabulary
     findings: Mapping[str, tuple[str, ...]]
     narrower: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+    classes: tuple[str, ...]
     unless: tuple[str, ...]
 
 
@@ -78,8 +80,14 @@ class _Subject(Struct, frozen=True, forbid_unknown_fields=True):
     names: tuple[str, ...]
 
 
+class _Own(Struct, frozen=True, forbid_unknown_fields=True):
+    concepts: tuple[str, ...]
+    words: dict[Word, Phrases]
+
+
 class _Words(Struct, frozen=True, forbid_unknown_fields=True):
     words: dict[Word, Phrases]
+    own: tuple[_Own, ...]
     subjects: tuple[_Subject, ...]
 
 
@@ -101,6 +109,7 @@ class _Narrower(Struct, frozen=True, forbid_unknown_fields=True):
 class _Conditions(Struct, frozen=True, forbid_unknown_fields=True):
     phrases: tuple[_Finding, ...]
     narrower: tuple[_Narrower, ...]
+    classes: Phrases
     unless: Phrases
 
 
@@ -112,18 +121,20 @@ def load_value_files(root: Traversable | Path, concepts: Mapping[str, Concept]) 
     folder = root / "values"
     words = strict_yaml.read(folder / "words.yaml", _Words)
     conditions = strict_yaml.read(folder / "conditions.yaml", _Conditions)
-    _check_concepts(concepts, "words.yaml", (c for s in words.subjects for c in s.concepts))
+    _check_concepts(concepts, "words.yaml", _word_concepts(words))
     _check_concepts(concepts, "conditions.yaml", _condition_concepts(conditions))
     return ValueFiles(
         coded=_coded(strict_yaml.read(folder / "coded.yaml", _Coded)),
         flags=_flags(strict_yaml.read(folder / "interpretation.yaml", _Interpretation)),
-        words=_words(words),
+        words=_words(words.words),
+        own={c: _words(own.words) for own in words.own for c in own.concepts},
         subjects={c: tuple(map(plain, s.names)) for s in words.subjects for c in s.concepts},
         types=strict_yaml.read(folder / "cryoglobulin-type.yaml", TypeVocabulary),
         findings=_findings(conditions),
         narrower=tuple(
             (n.coded, tuple(map(words_only, n.words)), n.concepts) for n in conditions.narrower
         ),
+        classes=_compared(words_only, conditions.classes.values()),
         unless=_compared(words_only, conditions.unless.values()),
     )
 
@@ -149,9 +160,9 @@ def _flags(file: _Interpretation) -> dict[tuple[str, str], str]:
     return {(spelling, code): code for spelling in spellings for code in file.flags}
 
 
-def _words(file: _Words) -> dict[str, Word]:
+def _words(listed: dict[Word, Phrases]) -> dict[str, Word]:
     found: dict[str, Word] = {}
-    for word, phrases in file.words.items():
+    for word, phrases in listed.items():
         for phrase in _compared(plain, phrases.values()):
             if found.setdefault(phrase, word) != word:
                 raise RulebookInvalid(
@@ -172,6 +183,11 @@ def _findings(file: _Conditions) -> dict[str, tuple[str, ...]]:
 
 def _compared(form: Callable[[str], str], groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form(phrase) for group in groups for phrase in group))
+
+
+def _word_concepts(file: _Words) -> Iterable[str]:
+    yield from (c for subject in file.subjects for c in subject.concepts)
+    yield from (c for own in file.own for c in own.concepts)
 
 
 def _condition_concepts(file: _Conditions) -> Iterable[str]:

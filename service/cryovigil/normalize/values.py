@@ -7,7 +7,7 @@ unmapped` to list. Only condition texts are searched, for a handful of findings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Longer texts are comments: words_only and plain would be wasted on them.
 _LONGEST = 160
+# The longest text of a Condition that is searched: what is longer is a letter, not a diagnosis.
+_LONGEST_SEARCHED = 2_000
 _PARTS = " ,;:()[]"
 _LIMIT = re.compile(r"[<≤]=?\s*\d[^\s)]*")
 
@@ -52,11 +54,13 @@ class ValueWords:
         self._coded = files.coded
         self._flags = files.flags
         self._words = files.words
+        self._own = files.own
         self._subjects = {concept: _leading(names) for concept, names in files.subjects.items()}
         self._types = TypeReader(files.types)
         self._findings = files.findings
         self._finding = any_of(files.findings)
         self._unless = any_of(files.unless)
+        self._classes = any_of(files.classes)
         self._narrower = [
             (coded, any_of(words), concepts) for coded, words, concepts in files.narrower
         ]
@@ -88,14 +92,41 @@ class ValueWords:
         """The type that a text names, or describes by its immunoglobulins."""
         return self._types.read(text)
 
-    def condition_concepts(self, text: str, coded: Iterable[str] = ()) -> tuple[str, ...]:
-        """The findings that the text of a Condition names, beside the concepts it is coded as.
+    def condition_concepts(
+        self, texts: Sequence[str], coded: Iterable[str] = ()
+    ) -> tuple[str, ...]:
+        """The findings that the texts of a Condition name, beside the concepts it is coded as.
 
-        Nothing where the text denies, doubts or asks anything, or speaks of the past or of kin.
+        The first is what a person wrote; the others are displays of its codings. Nothing of a text
+        that denies, doubts or asks anything, or speaks of the past or of kin; where a person wrote
+        such a one, nothing at all. A display speaks for itself alone: classifications word their
+        classes by what they are not.
         """
-        searched = words_only(text)
-        if "?" in searched or self._unless.search(searched):
-            return ()
+        found: list[str] = []
+        for index, text in enumerate(texts):
+            told = self._told(text)
+            if told is None and index == 0:
+                return ()
+            if told:
+                found += self._findings_in(told, coded)
+        return tuple(dict.fromkeys(found))
+
+    def _told(self, text: str) -> str | None:
+        """The words of a text, without the names of classes that hold a negation.
+
+        None where it is denied, or too long to tell.
+        """
+        if len(text) > _LONGEST_SEARCHED:
+            return None
+        words = words_only(text)
+        if "?" in words:
+            return None
+        if not self._unless.search(words):
+            return words
+        told = self._classes.sub(" ", words)
+        return None if told == words or self._unless.search(told) else told
+
+    def _findings_in(self, searched: str, coded: Iterable[str]) -> list[str]:
         found = [
             concept
             for match in self._finding.findall(searched)
@@ -104,14 +135,15 @@ class ValueWords:
         for concept, words, narrower in self._narrower:
             if concept in coded and words.search(searched):
                 found.extend(narrower)
-        return tuple(dict.fromkeys(found))
+        return found
 
     def _known(self, text: str, concept: str | None) -> Word | None:
         phrase = plain(text)
         subject = self._subjects.get(concept or "")
         if subject is not None and (named := subject.match(phrase)):
             phrase = phrase[named.end() :]
-        return self._words.get(phrase)
+        own = self._own.get(concept or "", {})
+        return own.get(phrase) or self._words.get(phrase)
 
     def _limited(self, text: str, concept: str | None) -> Worded | None:
         """ "<15 IU/mL, not detected", "detected (< 15)": a phrase and a limit, nothing else."""

@@ -14,7 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 from msgspec import Struct
 
 from cryovigil.facts import Facts
-from cryovigil.normalize.readings import AnyReading, Result
+from cryovigil.normalize.readings import AnyReading, Result, When
 
 Indicator: TypeAlias = Literal["info", "warning", "critical"]
 Parameters: TypeAlias = Mapping[str, float]
@@ -26,9 +26,25 @@ class Word(Struct, frozen=True):
     key: str
 
 
-Figure: TypeAlias = "str | int | float | date | Word | Result | tuple[Figure, ...] | None"
-"""What a card template may show. A Result shows its value as reported, with unit; a tuple is
-joined by commas; None means there is nothing to say, and the line or bracket is left out."""
+class Measured(Struct, frozen=True):
+    """A result with its own range, where it reports one, and its date."""
+
+    result: Result
+
+
+class Since(Struct, frozen=True):
+    """What dates something, and under which name. when: None where nothing does."""
+
+    how: Literal["since", "recorded", "last-updated", "seen"]
+    when: When | None
+
+
+Figure: TypeAlias = (
+    "str | int | float | date | When | Word | Result | Measured | Since | tuple[Figure, ...] | None"
+)
+"""What a card template may show. A Result shows its value as reported, with unit; a When is as
+exact as it was written; a tuple is joined by commas; None means there is nothing to say, and the
+line or bracket is left out."""
 
 
 class Fired(Struct, frozen=True, kw_only=True):

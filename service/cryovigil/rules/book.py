@@ -40,7 +40,9 @@ T = TypeVar("T")
 
 _PACKAGE = "cryovigil.rules"
 _INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
-_ENGINE = ("cryovigil.facts", "cryovigil.normalize")
+_FACTS = "cryovigil.facts"
+_ENGINE = (_FACTS, "cryovigil.normalize", "cryovigil.cards")
+_ALONE = ("timeline.py", "rules/showing.py")
 # Every answer depends on the person: age, death, and whether cards are wanted at all.
 _PERSON = {"patient": Need(whole=True)}
 
@@ -73,8 +75,8 @@ class Rulebook(Struct, frozen=True, kw_only=True):
     """The rules in use, in the order of their ids, and what their facts need.
 
     facts: the numbers and lists of the fact files; needs: by concept, what satisfies every rule,
-    and the person; engine_digest: of what an answer depends on besides the rule (facts,
-    normalizing, mappings), recorded with a card and not signed; digest: of the whole.
+    and the person; engine_digest: of what a card depends on besides the rule (facts, normalizing,
+    mappings, how it is written), recorded with it and not signed; digest: of the whole.
     """
 
     rules: tuple[BookRule, ...]
@@ -149,7 +151,7 @@ class _Files:
         self.broken: list[str] = []
         self.concepts: Mapping[str, Concept] = load_concepts(root)
         self.modules = modules(package)
-        self.fact_modules = modules(_ENGINE[0])
+        self.fact_modules = modules(_FACTS)
         self.bytes = {
             file.name.removesuffix(".yaml"): file.read_bytes()
             for file in strict_yaml.files(root / "rules")
@@ -238,13 +240,15 @@ def _module_name(stem: str) -> str:
 
 
 def _engine_digest(root: Traversable | Path) -> str:
-    """Of the facts, normalizing, the timeline, and every mapping that is no rule file."""
+    """Of the facts, normalizing, the timeline, how a card is written, and every mapping that is no
+    rule file.
+    """
     steps = [source for package in _ENGINE for source in sources(package).values()]
-    timeline = (files("cryovigil") / "timeline.py").read_bytes()
+    alone = [(files("cryovigil") / name).read_bytes() for name in _ALONE]
     folders = ("codes", "facts", "units", "values")
     mappings = [file for folder in folders for file in strict_yaml.files(root / folder)]
     shipped = [(root / "concepts.yaml"), *mappings]
-    return _digest([*steps, timeline, *(file.read_bytes() for file in shipped)])
+    return _digest([*steps, *alone, *(file.read_bytes() for file in shipped)])
 
 
 def _digest(contents: Iterable[bytes]) -> str:

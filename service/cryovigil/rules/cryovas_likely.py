@@ -10,8 +10,9 @@ Fires where vasculitis is suspected (facts.cryovas), is not known already, and H
 * sign, low-c4, cryoglobulin-positive or cryoglobulin-trace
 
 It names what is missing: C4, rheumatoid factor, type, and the second determination from 12 weeks
-after the first positive. That one enters by the calendar alone and updates the card. De Vita 2011
-stands beside the triad and moves neither level nor indicator.
+after the first positive. That one enters by the calendar alone and updates the card. A negative or
+a trace since the last positive is shown. De Vita 2011 stands beside the triad and moves neither
+level nor indicator.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from cryovigil.facts.cryoglobulin import Determination
 from cryovigil.facts.cryovas import standing_trace
 from cryovigil.facts.findings import ongoing
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
+from cryovigil.rules.showing import determined, later_state, measured, named, since_sign
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from cryovigil.facts import Facts
     from cryovigil.facts.complement import Item
     from cryovigil.facts.truth import Truth
-    from cryovigil.normalize.readings import AnyReading, Finding, Result
+    from cryovigil.normalize.readings import AnyReading
 
 ID = "cryovas-likely"
 
@@ -78,13 +78,14 @@ def _signs(facts: Facts) -> tuple[AnyReading, ...]:
 
 
 def _evidence(facts: Facts) -> tuple[AnyReading, ...]:
-    shown = _shown(facts)
+    shown, later = _shown(facts), facts.cryoglobulin.since_positive
     items = (facts.complement.c4, facts.complement.c3, facts.complement.rf)
     found = (
         *_signs(facts),
         *(i.result for i in items if i.result),
         *(r for d in facts.cryoglobulin.counting for r in d.results),
         *(shown.results if shown else ()),
+        *(later.results if later else ()),
         *facts.explained.diagnoses,
     )
     return tuple(dict.fromkeys(found))
@@ -121,26 +122,42 @@ def _shown(facts: Facts) -> Determination | None:
 
 
 def _found(facts: Facts) -> dict[str, Figure]:
-    cryovas, c4, shown = facts.cryovas, facts.complement.c4, _shown(facts)
-    sign, kind = cryovas.sign, facts.cryoglobulin.kind
-    dated = facts.cryoglobulin.counting or ((shown,) if shown else ())
+    cryovas, c4 = facts.cryovas, facts.complement.c4
+    sign = cryovas.sign
     return {
         "summary": Word("with-c4" if c4.state else "without-c4"),
         "level": Word(f"level-{cryovas.level}"),
         "sign": sign.concept if sign else None,
-        "since": sign.onset if sign else None,
-        "undated": None if sign is None or sign.date_known else Word("date-unknown"),
+        "since": since_sign(sign),
         "c4": c4.result,
+        "c4_dated": measured(c4.result),
         "c4_low": Word("low") if c4.state else None,
-        "c4_range": _range(c4.result),
-        "c4_day": _day(c4.result),
-        "cryo": shown.leading if shown else None,
-        "kind": Word(f"type-{kind}") if kind else None,
-        "n": len(facts.cryoglobulin.counting) or None,
-        "days": tuple(d.last for d in dated),
-        "explains": _named(facts.explained.diagnoses) or Word("none-known"),
-        "suspicion": _named(facts.signs.suspicion) or None,
+        "explains": named(facts.explained.diagnoses) or Word("none-known"),
+        "suspicion": named(facts.signs.suspicion) or None,
         "general": _general(facts) or None,
+        **_cryoglobulin(facts),
+    }
+
+
+def _cryoglobulin(facts: Facts) -> dict[str, Figure]:
+    """In the summary a number, or a word: what a laboratory writes can be long."""
+    cryoglobulin, shown = facts.cryoglobulin, _shown(facts)
+    kind, later = cryoglobulin.kind, cryoglobulin.since_positive
+    state = later_state(later)
+    if shown is None:
+        return {}
+    is_trace, is_number = shown.state == "trace", shown.leading.value is not None
+    # Of many the first and the last tell enough.
+    dated = cryoglobulin.two() or (shown,)
+    word = Word("trace" if is_trace else "positive")
+    return {
+        "cryo": shown.leading if is_number else word,
+        "cryo_dated": determined(dated),
+        "trace": word if is_trace and is_number else None,
+        "kind": Word(f"type-{kind}") if kind else None,
+        "n": len(cryoglobulin.counting) if cryoglobulin.two() else None,
+        "later": measured(later.leading) if later else None,
+        "later_state": Word(f"later-{state}") if state else None,
     }
 
 
@@ -150,13 +167,10 @@ def _beside(facts: Facts) -> dict[str, Figure]:
     complete = all(facts.cryovas.triad.values())
     low_c3 = complement.c3.state and complement.c4.state
     return {
-        "rf": complement.rf.result or Word("none-known"),
-        "rf_range": _range(complement.rf.result),
-        "c3": complement.c3.result,
-        "c3_range": _range(complement.c3.result),
+        "rf": measured(complement.rf.result) or Word("none-known"),
+        "c3": measured(complement.c3.result),
         "low_c3": Word("low-c3") if low_c3 else None,
-        "rna": rna.result if rna else Word("none-known"),
-        "rna_day": rna.day.latest if rna else None,
+        "rna": measured(rna.result) if rna else Word("none-known"),
         "triad": sum(value is True for value in facts.cryovas.triad.values()),
         "de_vita": Word(f"de-vita-{state}"),
         **{name: _yes_or_no(facts.de_vita.groups[name]) for name in _GROUPS},
@@ -166,13 +180,17 @@ def _beside(facts: Facts) -> dict[str, Figure]:
 
 
 def _wanted(facts: Facts, p: Parameters) -> dict[str, Figure]:
-    missing = set(_missing(facts, p))
+    wanted = {
+        _C4: Word("want-c4"),
+        _RF: Word("want-rf"),
+        _TYPE: Word("want-type"),
+    }
+    missing = _missing(facts, p)
     first = facts.cryoglobulin.first_positive
     alone = first is not None and facts.cryoglobulin.two(p["apart"]) is None
     return {
-        "want_c4": Word("want-c4") if _C4 in missing else None,
-        "want_rf": Word("want-rf") if _RF in missing else None,
-        "want_type": Word("want-type") if _TYPE in missing else None,
+        "wanted": tuple(wanted[c] for c in missing if c in wanted) or None,
+        "which": Word("another" if facts.cryoglobulin.two() else "second"),
         "second_from": shifted(first.last, days=int(p["apart"])) if first and alone else None,
         "pending": Word("pending") if facts.cryoglobulin.pending else None,
     }
@@ -185,15 +203,3 @@ def _yes_or_no(met: Truth) -> Word:
 def _general(facts: Facts) -> tuple[str, ...]:
     """Fatigue and weakness are no signs of their own."""
     return tuple(c for c in _GENERAL if ongoing(facts.timeline.findings(c)))
-
-
-def _named(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f.shown or f.concept for f in findings))
-
-
-def _range(result: Result | None) -> str | None:
-    return (result.shown_range or None) if result else None
-
-
-def _day(result: Result | None) -> date | None:
-    return result.when.latest if result and result.when else None

@@ -23,12 +23,11 @@ from cryovigil.facts.results import latest
 from cryovigil.facts.svr import settled
 from cryovigil.facts.truth import Truth, any_of
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
+from cryovigil.rules.showing import measured, since_sign
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from cryovigil.facts import Facts
-    from cryovigil.normalize.readings import AnyReading, Result
+    from cryovigil.normalize.readings import AnyReading
 
 ID = "hcv-search"
 
@@ -123,11 +122,12 @@ def _figures(facts: Facts, wanted: tuple[str, ...]) -> dict[str, Figure]:
         "how": Word("how-both" if both else f"how-{wanted[0]}"),
         "why_both": Word("why-both") if both else None,
         "kind": Word(f"type-{facts.cryoglobulin.kind}") if facts.cryoglobulin.kind else None,
-        "cryo": positive.leading if positive else None,
-        "day": positive.last if positive else None,
+        "cryo": measured(positive.leading) if positive else None,
+        "day": positive.when if positive else None,
         "sign": sign.concept if sign else None,
-        "since": sign.onset if sign else None,
-        "c4": facts.complement.c4.result if facts.signs.strongly_suggestive else None,
+        "since": since_sign(sign),
+        "c4": measured(facts.complement.c4.result) if facts.signs.strongly_suggestive else None,
+        "if_not": Word("if-rna" if facts.hcv.antibody else "if-both"),
         "listed": Word("listed") if facts.hcv.conditions else None,
         "asserted": Word("asserted") if facts.hcv.asserted_svr else None,
     }
@@ -146,13 +146,7 @@ def _so_far(facts: Facts) -> dict[str, Figure]:
     antibody = facts.hcv.antibody_result
     rna = latest(sample.result for sample in facts.hcv.samples)
     return {
-        "antibody": antibody or Word("none-known"),
-        "antibody_day": _day(antibody),
-        "rna": rna or Word("none-known"),
-        "rna_day": _day(rna),
+        "antibody": measured(antibody) or Word("none-known"),
+        "rna": measured(rna) or Word("none-known"),
         "pending": Word("pending") if _pending(facts) else None,
     }
-
-
-def _day(result: Result | None) -> date | None:
-    return result.when.latest if result and result.when else None

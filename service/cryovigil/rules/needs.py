@@ -19,8 +19,8 @@ _DAYS = re.compile(r"([1-9]\d{0,4}) d")
 class Need(Struct, frozen=True):
     """Everything of a concept; or the latest and what lies so many days before as-of.
 
-    The latest are two: the latest that counts, and the latest of any status. days: 0 for them
-    alone.
+    The latest are two: the latest that counts and can be read, and the latest of any status. days:
+    0 for them alone.
     """
 
     whole: bool

@@ -20,27 +20,34 @@ collected on or after day 84 from the end of treatment (a test before it says no
 * insufficient-data: a cure that is unproven; or the test that decides is under way
 
 A lymphoma after cure without any cryoglobulin test is not seen: no card is no reassurance. Step 1
-of the search is always named. The choice of step 2 by red flag, rising level or time since the end
-is not part of this release: the card names step 2 for an active sign, else as not yet decided.
+of the search is always named; step 2 for a fire by sign, else as not yet decided: to choose it by
+red flag, rising level or time since the end is not part of this release.
 """
 
 from __future__ import annotations
 
-from datetime import date
-from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
 from cryovigil.facts.as_of import shifted
 from cryovigil.facts.cryoglobulin import Determination, pair
-from cryovigil.facts.cryovas import established_at
-from cryovigil.facts.findings import believed, ongoing, over
-from cryovigil.facts.results import latest
-from cryovigil.facts.signs import Sign
+from cryovigil.facts.cryovas import CryoVas, ever_established
+from cryovigil.facts.neoplasm import active_neoplasm, past_neoplasm
+from cryovigil.facts.signs import Sign, younger_than_rna
 from cryovigil.facts.svr import Cure
-from cryovigil.normalize.readings import AnyReading, Finding
+from cryovigil.normalize.readings import AnyReading
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
+from cryovigil.rules.showing import (
+    answered_after,
+    dated,
+    full_months,
+    later_state,
+    measured,
+    named,
+    since_finding,
+    since_sign,
+)
 
 if TYPE_CHECKING:
     from cryovigil.facts import Facts
@@ -53,7 +60,6 @@ Outcome: TypeAlias = Literal[
 
 _CRYOGLOBULIN = "cryoglobulin presence"
 _RNA = "hcv rna"
-_LEVELS = ("v0", "d0", "v1", "d1", "v2", "d2", "months", "repeat_from")
 _STEP_1 = (
     "leukocytes",
     "lactate dehydrogenase",
@@ -68,21 +74,22 @@ _STEP_1 = (
 class _Tier(Struct, frozen=True, kw_only=True):
     """What a cured patient's cryoglobulin and signs amount to.
 
-    positives: the n of the module's list; signs: active since the first SVR sample; tested: any
-    determination since day 84 that could be read.
+    positives: the n of the module's list; signs: active since the first SVR sample; established:
+    the vasculitis that was, now or then; tested: any determination since day 84 that could be read.
     """
 
     outcome: Outcome
     criteria: tuple[str, ...]
     positives: tuple[Determination, ...] = ()
     signs: tuple[Sign, ...] = ()
+    established: CryoVas | None = None
     tested: bool = True
 
 
 def assess(facts: Facts, p: Parameters) -> Outcome:
     """The patient's place in the module's list; not-applicable where HCV was never cleared."""
     state, cure = facts.svr.state, facts.svr.cure
-    if _active_neoplasm(facts) and _cleared_or_treated(facts):
+    if active_neoplasm(facts) and _cleared_or_treated(facts):
         return "already-diagnosed"
     if cure is not None:
         return _tier(facts, p, cure).outcome
@@ -96,7 +103,7 @@ def answer(facts: Facts, p: Parameters) -> Answer:
     """Fired (warning or info), quiet with its reason, or cannot tell."""
     outcome, cure = assess(facts, p), facts.svr.cure
     if outcome == "already-diagnosed":
-        return Quiet(because=(outcome,), evidence=_active_neoplasm(facts))
+        return Quiet(because=(outcome,), evidence=active_neoplasm(facts))
     if cure is None:
         return _without_cure(facts)
     tier = _tier(facts, p, cure)
@@ -129,10 +136,6 @@ def _cleared_or_treated(facts: Facts) -> bool:
     return facts.treatment.ever or cleared
 
 
-def _active_neoplasm(facts: Facts) -> tuple[Finding, ...]:
-    return ongoing(facts.timeline.findings("b-cell neoplasm"))
-
-
 def _tier(facts: Facts, p: Parameters, cure: Cure) -> _Tier:
     """The tiers of the module's list."""
     cryoglobulin, state = facts.cryoglobulin, facts.svr.state
@@ -143,7 +146,7 @@ def _tier(facts: Facts, p: Parameters, cure: Cure) -> _Tier:
     positives = tuple(d for d in cryoglobulin.counting if d.first >= due and d.kind != "I")
     tested = any(d.first >= due and d.state != "unknown" for d in cryoglobulin.determinations)
     by_laboratory = _persists(facts, p, cure, positives)
-    established = bool(signs) and _ever_established(facts)
+    established = ever_established(facts) if signs else None
     if by_laboratory or (signs and (positives or established)):
         outcome: Outcome = "fire"
     elif positives or (signs and not tested):
@@ -157,13 +160,18 @@ def _tier(facts: Facts, p: Parameters, cure: Cure) -> _Tier:
         "two-positives-12-weeks-apart": by_laboratory,
         "positive-since-svr": bool(positives),
         "active-sign": bool(signs),
-        "vasculitis-established": established,
+        "vasculitis-established": established is not None,
         "not-tested-since-svr": not tested,
         "no-cryoglobulin-since-svr": tested and not positives,
     }
     criteria = tuple(name for name, value in met.items() if value)
     return _Tier(
-        outcome=outcome, criteria=criteria, positives=positives, signs=signs, tested=tested
+        outcome=outcome,
+        criteria=criteria,
+        positives=positives,
+        signs=signs,
+        established=established,
+        tested=tested,
     )
 
 
@@ -180,46 +188,28 @@ def _persists(
     )
 
 
-def _ever_established(facts: Facts) -> bool:
-    """L02: vasculitis now, or at the day of any cryoglobulin determination."""
-    return facts.cryovas.established or any(
-        established_at(facts, d.last) for d in facts.cryoglobulin.determinations
-    )
-
-
 def _missing(facts: Facts, tier: _Tier) -> tuple[str, ...]:
     """An RNA since the onset of an active sign comes first; then the repeat, where one is due."""
-    rna = _rna_first(facts, tier) and not facts.hcv.pending_rna
+    rna = younger_than_rna(facts, tier.signs) and not facts.hcv.pending_rna
     repeat = tier.outcome == "info-repeat" and not facts.cryoglobulin.pending
     return (*((_RNA,) if rna else ()), *((_CRYOGLOBULIN,) if repeat else ()))
 
 
-def _rna_first(facts: Facts, tier: _Tier) -> bool:
-    """Whether some active sign is younger than every RNA: HCV may be back."""
-    sampled = [s.day.earliest for s in facts.hcv.samples if s.state != "unknown"]
-    newest = max(sampled, default=date.min)
-    return any(sign.onset is None or sign.onset > newest for sign in tier.signs)
-
-
 def _evidence(facts: Facts, tier: _Tier, cure: Cure) -> tuple[AnyReading, ...]:
-    """The cure, the end of treatment, what persists, and a neoplasm of the past."""
-    course = facts.treatment.last
+    """The cure, the end of treatment, what persists or was, and a neoplasm of the past."""
+    course, later = facts.treatment.last, facts.cryoglobulin.since_positive
     found = (
         cure.first_sample.result,
         cure.last_sample.result,
         *(course.readings if course else ()),
         *(r for d in tier.positives for r in d.results),
+        *(later.results if later else ()),
         *(r for sign in tier.signs for r in sign.readings),
-        *_past_neoplasm(facts),
+        *(tier.established.evidence if tier.established else ()),
+        *facts.explained.diagnoses,
+        *past_neoplasm(facts),
     )
     return tuple(dict.fromkeys(found))
-
-
-def _past_neoplasm(facts: Facts) -> tuple[Finding, ...]:
-    """In remission, resolved or by history."""
-    listed = believed(facts.timeline.findings("b-cell neoplasm"))
-    history = believed(facts.timeline.findings("history of b-cell neoplasm"))
-    return (*(f for f in listed if over(f)), *history)
 
 
 def _figures(facts: Facts, p: Parameters, tier: _Tier, cure: Cure) -> dict[str, Figure]:
@@ -231,18 +221,49 @@ def _figures(facts: Facts, p: Parameters, tier: _Tier, cure: Cure) -> dict[str, 
         "end": cure.end.date,
         "basis": Word(f"basis-{cure.end.basis}"),
         "day_n": (first - cure.end.date).days,
-        "last_rna": cure.last_sample.day.latest,
+        "last_rna": cure.last_sample.day,
         "sign": sign.concept if sign else None,
-        "since": sign.onset if sign else None,
-        "rna_first": Word("rna-first") if _rna_first(facts, tier) else None,
+        "since": dated(since_sign(sign)),
+        "dated": since_sign(sign),
+        "explains": named(facts.explained.diagnoses) or None,
+        "rna_first": Word("rna-first") if younger_than_rna(facts, tier.signs) else None,
         "asserted": Word("asserted") if facts.hcv.asserted_svr else None,
-        "past": Word("past-neoplasm") if _past_neoplasm(facts) else None,
+        "past": Word("past-neoplasm") if past_neoplasm(facts) else None,
         "no_sign": None if sign else Word("laboratory-alone"),
         "kind": Word(f"type-{kind}") if kind and tier.positives else None,
         "perspective": Word("perspective") if tier.positives else None,
-        "done": _done(facts, cure) or None,
-        "step_2": Word("step-2-sign" if sign else "step-2-later"),
+        "done": answered_after(facts, _STEP_1, cure.end.date) or None,
+        "step_2": _step_2(tier),
         **_levels(facts, p, tier, cure),
+        **_established(tier.established),
+        **_later(facts),
+    }
+
+
+def _step_2(tier: _Tier) -> Word:
+    if not tier.signs:
+        return Word("step-2-later")
+    return Word("step-2-sign" if tier.outcome == "fire" else "step-2-test")
+
+
+def _established(cryovas: CryoVas | None) -> dict[str, Figure]:
+    """The diagnosis on the list; else the sign, C4 and cryoglobulin that made it, of their days."""
+    if cryovas is None or cryovas.known:
+        return {"known": since_finding(cryovas.known[0]) if cryovas else None}
+    return {
+        "est_sign": cryovas.sign.concept if cryovas.sign else None,
+        "est_since": since_sign(cryovas.sign),
+        "est_c4": measured(cryovas.c4),
+        "est_cryo": measured(cryovas.positive.leading) if cryovas.positive else None,
+    }
+
+
+def _later(facts: Facts) -> dict[str, Figure]:
+    later = facts.cryoglobulin.since_positive
+    state = later_state(later)
+    return {
+        "later": measured(later.leading) if later else None,
+        "later_state": Word(f"later-{state}") if state else None,
     }
 
 
@@ -251,39 +272,24 @@ def _summary(facts: Facts, tier: _Tier) -> Word:
         return Word("repeat" if tier.positives else "test")
     if not tier.signs:
         return Word("laboratory")
-    return Word("sign-rna-first" if _rna_first(facts, tier) else "sign")
+    return Word("sign-rna-first" if younger_than_rna(facts, tier.signs) else "sign")
 
 
 def _levels(facts: Facts, p: Parameters, tier: _Tier, cure: Cure) -> dict[str, Figure]:
     """The first and last positive since the end, and the last one before it."""
     if not tier.positives:
-        return dict.fromkeys(_LEVELS)
+        return {}
     first, last = tier.positives[0], tier.positives[-1]
     before = [d for d in facts.cryoglobulin.counting if d.last <= cure.end.date]
     due = shifted(last.last, days=int(p["apart"]))
     repeat = tier.outcome == "info-repeat" and not facts.cryoglobulin.pending
     return {
         "v1": first.leading,
-        "d1": first.last,
+        "d1": first.when,
         "v2": last.leading if last is not first else None,
-        "d2": last.last if last is not first else None,
+        "d2": last.when if last is not first else None,
         "v0": before[-1].leading if before else None,
-        "d0": before[-1].last if before else None,
-        "months": _months(cure.end.date, last.last),
+        "d0": before[-1].when if before else None,
+        "months": full_months(cure.end.date, last.last),
         "repeat_from": due if repeat else None,
     }
-
-
-def _months(start: date, day: date) -> int:
-    """Full calendar months between two days."""
-    return next(n for n in count() if shifted(start, months=n + 1) > day)
-
-
-def _done(facts: Facts, cure: Cure) -> tuple[str, ...]:
-    """What step 1 has already been answered since the end of treatment, as far as known here."""
-    newest = [(c, latest(facts.timeline.results(c))) for c in _STEP_1]
-    return tuple(
-        f"{concept} {result.when.latest.isoformat()}"
-        for concept, result in newest
-        if result and result.when and result.when.earliest > cure.end.date
-    )

@@ -10,26 +10,32 @@ Fires where there is a reason to think of it,
 and the kidney shows one of:
 
 * aki: by KDIGO; creatinine-risen: at least 1.5 times the lowest of 365 days
-* creatinine-newly-high: above 140 umol/L where the value before was not, in adults
-* acute-dialysis; acute-renal-failure: an active Condition
+* creatinine-newly-high: above 140 umol/L where the value before was not, or there is none, in
+  adults
+* acute-dialysis; acute-renal-failure: an active Condition, younger than 90 days
 * new-proteinuria-with-hematuria: of the last 30 days, and none in the 365 days before it
 
-Chronic dialysis switches the creatinine criteria off. It does not wait for a second cryoglobulin.
+What is new stays so for 30 days from the first value of an unbroken run above the limit, so that
+the control which the card asks for does not withdraw it. Chronic dialysis switches the creatinine
+criteria off. It does not wait for a second cryoglobulin.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cryovigil.facts.findings import ongoing
 from cryovigil.facts.results import latest
 from cryovigil.facts.truth import Truth, any_of
+from cryovigil.normalize.readings import Finding
 from cryovigil.rules import Answer, CannotTell, Figure, Fired, Parameters, Quiet, Word
+from cryovigil.rules.showing import measured, named, since_finding
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from cryovigil.facts import Facts
+    from cryovigil.facts.urine import Trait
     from cryovigil.normalize.readings import AnyReading, Result
 
 ID = "renal-involvement"
@@ -124,6 +130,7 @@ def _kidney_evidence(facts: Facts) -> tuple[AnyReading, ...]:
     compared = (creatinine.latest, creatinine.baseline, creatinine.lowest_year, creatinine.previous)
     found = (
         *(r for r in compared if r),
+        *creatinine.run[:1],
         *kidney.acute_dialysis,
         *kidney.acute_failure,
         *kidney.chronic_dialysis,
@@ -149,21 +156,45 @@ def _evidence(facts: Facts) -> tuple[AnyReading, ...]:
 def _creatinine(facts: Facts, findings: dict[str, Truth]) -> dict[str, Figure]:
     kidney, creatinine = facts.kidney, facts.kidney.creatinine
     old, new = _compared(facts, findings), creatinine.latest
-    old_day, new_day = _day(old), _day(new)
-    shown = creatinine.ratio if old is creatinine.baseline else creatinine.ratio_year
+    old_day, new_day = (r.when if r else None for r in (old, new))
+    ratios = (
+        (creatinine.baseline, creatinine.ratio),
+        (creatinine.lowest_year, creatinine.ratio_year),
+    )
+    ratio = next((times for held, times in ratios if held is old and times), None)
+    old_shown, new_shown = _alike(old, new)
+    dialysis, failure = kidney.acute_dialysis, kidney.acute_failure
     return {
         "summary": _summary(facts, findings, old),
-        "new": new,
+        "new": new_shown,
         "new_day": new_day,
-        "old": old,
+        "old": old_shown,
         "old_day": old_day,
-        "d": (new_day - old_day).days if new_day and old_day else None,
+        "d": (new_day.latest - old_day.latest).days if new_day and old_day else None,
         "presumed": _presumed(facts, old),
-        "ratio": round(shown, 2) if shown is not None and old else None,
+        "ratio": round(ratio, 2) if ratio is not None else None,
         "stage": kidney.stage or None,
-        "dialysis": Word("acute-dialysis-listed") if kidney.acute_dialysis else None,
-        "failure": Word("acute-failure-listed") if kidney.acute_failure else None,
+        "dialysis": since_finding(dialysis[0]) if dialysis else None,
+        "failure": since_finding(failure[0]) if failure else None,
     }
+
+
+def _alike(old: Result | None, new: Result | None) -> tuple[Result | None, Result | None]:
+    """As reported; where the two were reported in different units, also in the one they share."""
+    if old is None or new is None or _reported_unit(old) == _reported_unit(new):
+        return old, new
+    return _in_both_units(old), _in_both_units(new)
+
+
+def _reported_unit(result: Result) -> str:
+    return result.shown.partition(" ")[2].casefold()
+
+
+def _in_both_units(result: Result) -> Result:
+    """Converted to a tenth: a conversion from mg/dL adds digits that nobody measured."""
+    if result.value is None or _reported_unit(result) in ("", result.unit.casefold()):
+        return result
+    return replace(result, shown=f"{result.shown} ({round(result.value, 1)} {result.unit})")
 
 
 def _compared(facts: Facts, findings: dict[str, Truth]) -> Result | None:
@@ -171,6 +202,8 @@ def _compared(facts: Facts, findings: dict[str, Truth]) -> Result | None:
     creatinine = facts.kidney.creatinine
     if findings["aki"] and creatinine.baseline:
         return creatinine.baseline
+    if findings["creatinine-newly-high"] and not findings["creatinine-risen"]:
+        return creatinine.previous
     return creatinine.lowest_year or creatinine.previous
 
 
@@ -191,30 +224,45 @@ def _summary(facts: Facts, findings: dict[str, Truth], old: Result | None) -> Wo
 
 
 def _background(facts: Facts, p: Parameters) -> dict[str, Figure]:
-    urine, rna, complement = _urine(facts, p), facts.hcv.latest, facts.complement
-    state = "positive" if facts.cryoglobulin.positive else "unknown"
-    if facts.cryoglobulin.tested and not facts.cryoglobulin.positive:
-        state = "not-positive"
+    recent, rna, complement = _urine(facts, p), facts.hcv.latest, facts.complement
+    cryoglobulin, urine = facts.cryoglobulin, facts.kidney.urine
+    looked = cryoglobulin.latest_positive or cryoglobulin.latest
     listed = [c for c in ("chronic kidney disease", "kidney transplant") if _listed(facts, c)]
-    diagnoses = tuple(f.shown or f.concept for f in facts.explained.by["renal"])
     return {
-        "state": Word(f"cryoglobulin-{state}"),
-        "protein": urine["protein"] or Word("none-recent"),
-        "protein_day": _day(urine["protein"]),
-        "cells": urine["cells"] or Word("none-recent"),
-        "cells_day": _day(urine["cells"]),
-        "c4": complement.c4.result or Word("none-known"),
-        "c3": complement.c3.result,
-        "rna": rna.result if rna else Word("none-known"),
+        "state": _state(facts),
+        "protein": _trait(recent["protein"], urine.proteinuria),
+        "cells": _trait(recent["cells"], urine.hematuria),
+        "cryo": measured(looked.leading) if looked else Word("none-known"),
+        "c4": measured(complement.c4.result) or Word("none-known"),
+        "c3": measured(complement.c3.result),
+        "rna": measured(rna.result) if rna else Word("none-known"),
         "listed": tuple(listed) or None,
-        "explains": tuple(dict.fromkeys(diagnoses)) or None,
+        "explains": named(_explaining(facts)) or None,
     }
+
+
+def _state(facts: Facts) -> Word:
+    if facts.cryoglobulin.positive:
+        return Word("cryoglobulin-positive")
+    return Word(
+        "cryoglobulin-not-positive" if facts.cryoglobulin.tested else "cryoglobulin-unknown"
+    )
+
+
+def _trait(recent: Result | None, trait: Trait) -> Figure:
+    """The recent result; else the Condition that stands in for one."""
+    listed = [s.reading for s in trait.shown if isinstance(s.reading, Finding)]
+    if recent is None and listed:
+        return Word("on-the-list"), since_finding(listed[0])
+    return measured(recent) or Word("none-recent")
+
+
+def _explaining(facts: Facts) -> tuple[Finding, ...]:
+    """What explains the kidney, and what explains the C4 that is shown."""
+    by = facts.explained.by
+    return (*by["renal"], *(by["c4"] if facts.complement.c4.result else ()))
 
 
 def _listed(facts: Facts, concept: str) -> bool:
     """By a Condition of its own: a dialysis code, which counts as kidney disease, is said apart."""
     return any(f.concept == concept for f in ongoing(facts.timeline.findings(concept)))
-
-
-def _day(result: Result | None) -> date | None:
-    return result.when.latest if result and result.when else None

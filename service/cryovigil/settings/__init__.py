@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, Field, PositiveFloat, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from cryovigil.errors import SettingsInvalid
+from cryovigil.settings.checks import check_database
 from cryovigil.settings.parts import (
     Admin,
     Database,
@@ -76,13 +77,15 @@ class Settings(BaseSettings):
     log: Log = Log()
     public_url: str | None = None
     secret: SecretStr | None = Field(default=None, min_length=16)
-    shutdown_s: PositiveFloat = Field(default=25.0, le=25.0)  # SIGTERM to exit within 30 s
+    # From SIGTERM to exit within 30 s; in less than 5 nothing in hand could be finished.
+    shutdown_s: float = Field(default=25.0, ge=5.0, le=25.0)
 
     @field_validator("database_url")
     @classmethod
     def _dialect(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("sqlite:///", "postgresql://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        check_database(value.get_secret_value())
         return value
 
     @field_validator("public_url")

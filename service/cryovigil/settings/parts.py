@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -23,17 +22,17 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
+from cryovigil.settings.checks import (
+    check_address,
+    check_readable,
+    check_token,
+    host_of,
+    is_loopback,
+    tls_context,
+)
+
 MEBIBYTE = 1024 * 1024
 _LATER_SINKS = ("fhir", "kafka")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _host(server: str) -> str:
-    return server.rpartition(":")[0].strip("[]") or server
 
 
 def _split(value: object) -> object:
@@ -80,6 +79,31 @@ class Kafka(Part):
             raise ValueError("needs at least one entry")
         return value
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            host_of(server)
+        return value
+
+    @field_validator("ssl_ca_file", "ssl_certificate_file", "ssl_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            check_readable(value)
+        return value
+
+    @model_validator(mode="after")
+    def _certificates(self) -> Self:
+        if self.security_protocol.endswith("SSL"):
+            try:
+                tls_context(self.ssl_ca_file, self.ssl_certificate_file, self.ssl_key_file)
+            except (ValueError, OSError):
+                raise ValueError(
+                    "SSL_CA_FILE, SSL_CERTIFICATE_FILE and SSL_KEY_FILE must hold PEM that fits"
+                ) from None
+        return self
+
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
@@ -92,7 +116,7 @@ class Kafka(Part):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        far = not all(is_loopback(_host(server)) for server in self.bootstrap_servers)
+        far = not all(is_loopback(host_of(server)) for server in self.bootstrap_servers)
         if far and self.security_protocol.endswith("PLAINTEXT") and not self.allow_plaintext:
             raise ValueError("SECURITY_PROTOCOL must use TLS, or set ALLOW_PLAINTEXT=true")
         named = self.sasl_username is not None and self.sasl_password is not None
@@ -125,6 +149,13 @@ class Ehr(Part):
             raise ValueError("this sink is not available in this version")
         return value
 
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_token(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _has_target(self) -> Self:
         if self.sink == "none":
@@ -132,19 +163,11 @@ class Ehr(Part):
         if not self.url:
             raise ValueError("URL is needed by SINK")
         if self.sink == "cloudevents":
-            self._check_address(self.url)
+            try:
+                check_address(self.url, plain=self.allow_http)
+            except ValueError as error:
+                raise ValueError(f"URL {error}") from None
         return self
-
-    def _check_address(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname
-        except ValueError:
-            raise ValueError("URL must be an http or https address") from None
-        if parts.scheme not in ("http", "https") or not host:
-            raise ValueError("URL must be an http or https address")
-        if parts.scheme == "http" and not is_loopback(host) and not self.allow_http:
-            raise ValueError("URL must use https, or set ALLOW_HTTP=true")
 
 
 class Http(Part):

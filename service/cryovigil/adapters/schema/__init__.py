@@ -59,6 +59,7 @@ def script(dialect: str, revision: str | None) -> str:
 
 def _migrate_sqlite(path: Path) -> None:
     try:
+        path.touch(mode=0o600)  # a new file is its owner's alone, as SQLite then makes its journal
         with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
@@ -66,7 +67,9 @@ def _migrate_sqlite(path: Path) -> None:
             for statement in _statements(script("sqlite", _noted(connection))):
                 connection.execute(statement).fetchall()
             connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
+    except OSError as error:
+        raise Unavailable(f"database: {type(error).__name__}") from None
+    except sqlite3.DatabaseError as error:  # the file may be none of SQLite's
         raise Unavailable(f"database: {error.sqlite_errorname}") from None
 
 
@@ -88,7 +91,7 @@ def _sqlite_revision(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)) as connection:
             return _noted(connection)
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         raise Unavailable(f"database: {error.sqlite_errorname}") from None
 
 

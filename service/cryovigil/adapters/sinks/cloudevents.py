@@ -73,7 +73,7 @@ class CloudEventsSink:
             return float(value)
         try:
             return (parsedate_to_datetime(value) - self._clock.now()).total_seconds()
-        except (ValueError, TypeError):  # no date, or one without a zone
+        except (ValueError, TypeError, OverflowError):  # no date, none of ours, or without a zone
             return None
 
 

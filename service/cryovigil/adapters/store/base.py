@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from cryovigil.adapters.ports import (
     SourcePatient,
     StoredCard,
 )
-from cryovigil.adapters.store import cards, dead_letters, offsets, outbox, readings, rows, upkeep
+from cryovigil.adapters.store import cards, dead_letters, offsets, outbox, readings, upkeep
 from cryovigil.adapters.store.cards import Cards
 from cryovigil.adapters.store.dead_letters import DeadLetters
 from cryovigil.adapters.store.offsets import Offsets
@@ -33,7 +33,7 @@ from cryovigil.normalize.readings import key_of
 from cryovigil.rules.needs import Need
 
 PATIENTS_A_TIME = 200  # of expiry and purge, so that no transaction holds many for long
-CARDS_A_TIME = 500
+TOMBSTONES_A_TIME = 1_000
 _FIRST_KEY = -(2**63)
 _REVISION = "SELECT version_num FROM alembic_version"
 _PATIENT = """SELECT source, reference, patient_key FROM source_patient
@@ -46,9 +46,6 @@ class StoreTransaction(Offsets, Readings, Patients, Cards, Outbox, DeadLetters):
 
 class BaseStore(ABC):
     """A store whose dialect gives it sessions."""
-
-    def __init__(self) -> None:
-        self._whole: Collection[str] = frozenset()
 
     @abstractmethod
     async def open(self) -> None:
@@ -80,7 +77,7 @@ class BaseStore(ABC):
 
     async def align(self, needs: Mapping[str, Need]) -> None:
         async with self._writing() as session:
-            self._whole = await upkeep.align(session, needs)
+            await upkeep.align(session, needs)
 
     async def claim(self, partition: Partition, committed: int | None) -> Claim:
         async with self._writing() as session:
@@ -89,7 +86,7 @@ class BaseStore(ABC):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[StoreTransaction]:
         async with self._writing() as session:
-            yield StoreTransaction(session, self._whole)
+            yield StoreTransaction(session)
 
     async def patient(self, patient: SourcePatient) -> PatientKey | None:
         async with self._reading() as session:
@@ -111,13 +108,11 @@ class BaseStore(ABC):
         async with self._reading() as session:
             return await cards.read_card(session, card_uuid)
 
-    async def cards_since(self, since: datetime) -> AsyncIterator[StoredCard]:
-        after: tuple[int, str] | None = (rows.micros(since), "")
-        while after is not None:
-            async with self._reading() as session:
-                found, after = await cards.read_cards_since(session, after, CARDS_A_TIME)
-            for card in found:
-                yield card
+    async def cards_since(
+        self, since: datetime, limit: int, after: str = ""
+    ) -> Sequence[StoredCard]:
+        async with self._reading() as session:
+            return await cards.read_cards_since(session, since, limit, after)
 
     async def claim_deliveries(self, now: datetime, limit: int, lease_s: float) -> list[Delivery]:
         async with self._reading() as session:
@@ -159,5 +154,13 @@ class BaseStore(ABC):
         while after is not None:
             async with self._writing() as session:
                 purged, after = await upkeep.purge_some(session, after, PATIENTS_A_TIME, needs, now)
+            total += purged
+        return total + await self._purge_tombstones(now)
+
+    async def _purge_tombstones(self, now: datetime) -> int:
+        total, purged = 0, TOMBSTONES_A_TIME
+        while purged == TOMBSTONES_A_TIME:
+            async with self._writing() as session:
+                purged = await upkeep.purge_tombstones(session, TOMBSTONES_A_TIME, now)
             total += purged
         return total

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from cryovigil.adapters.ports import PatientKey, StoredCard
+from cryovigil.adapters.ports import PatientKey, SourcePatient, StoredCard
 from cryovigil.adapters.store import rows
 from cryovigil.adapters.store.session import Row, Session
 from cryovigil.lifecycle import CardState
@@ -21,7 +21,7 @@ _REMEMBER = """INSERT INTO card_revision (card_uuid, revision, state, reason, ch
     VALUES ($1, $2, $3, $4, $5, $6)"""
 _OF_PATIENTS = """SELECT patient_key, rule, body FROM card
     WHERE patient_key = ANY($1::bigint[]) ORDER BY patient_key, rule, episode"""
-_SHOWN = """SELECT card.body, patient.identity, card.changed_at, card.reason, card.card_uuid
+_SHOWN = """SELECT card.body, patient.identity, card.changed_at, card.reason
     FROM card JOIN patient ON patient.patient_key = card.patient_key"""
 _ONE = f"{_SHOWN} WHERE card.card_uuid = $1"
 _SINCE = f"""{_SHOWN} WHERE (card.changed_at, card.card_uuid) > ($1, $2)
@@ -85,19 +85,18 @@ async def read_card(session: Session, card_uuid: str) -> StoredCard | None:
 
 
 async def read_cards_since(
-    session: Session, after: tuple[int, str], limit: int
-) -> tuple[list[StoredCard], tuple[int, str] | None]:
-    """The next open and retracted cards after a place, and the place of the last; None: no more."""
-    found = await session.fetch(_SINCE, *after, limit)
-    place = (found[-1][2], found[-1][4]) if len(found) == limit else None
-    return [_stored(row) for row in found], place
+    session: Session, since: datetime, limit: int, after: str
+) -> list[StoredCard]:
+    """The next open and retracted cards after a place in time and a uuid."""
+    found = await session.fetch(_SINCE, rows.micros(since), after, limit)
+    return [_stored(row) for row in found]
 
 
 def _stored(row: Row) -> StoredCard:
-    body, identity, changed, reason, _ = row
+    body, identity, changed, reason = row
     return StoredCard(
         state=rows.decode_card(body),
-        patient=rows.source_patient(identity),
+        patient=SourcePatient.named(identity),
         changed_at=rows.moment(changed),
         reason=reason,
     )

@@ -1,4 +1,4 @@
-"""Events that could not be read, kept byte for byte."""
+"""Events that could not be read: the record byte for byte with the first letter of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from cryovigil.adapters.store import rows
 from cryovigil.adapters.store.session import Session
 
 _ADD = """INSERT INTO dead_letter
-    (topic, partition, "offset", reason, key, value, headers, patient_key, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-_LIST = """SELECT topic, partition, "offset", reason, at FROM dead_letter
+    (topic, partition, "offset", reason, key, value, headers, patient_key, at, part,
+        entries)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
+_LIST = """SELECT topic, partition, "offset", reason, at, entries FROM dead_letter
     WHERE state = 'open' ORDER BY id"""
 
 
@@ -34,6 +35,8 @@ class DeadLetters:
                     rows.encode(letter.headers),
                     letter.patient,
                     rows.micros(letter.at),
+                    letter.part,
+                    letter.entries,
                 )
                 for letter in letters
             ],
@@ -44,6 +47,6 @@ async def list_dead_letters(session: Session) -> list[DeadLetterRow]:
     """All that nobody has dealt with, oldest first."""
     found = await session.fetch(_LIST)
     return [
-        DeadLetterRow(topic, partition, offset, reason, rows.moment(at))
-        for topic, partition, offset, reason, at in found
+        DeadLetterRow(topic, partition, offset, reason, rows.moment(at), entries)
+        for topic, partition, offset, reason, at, entries in found
     ]

@@ -33,21 +33,23 @@ class Patients:
 
     _session: Session
 
-    async def lock(self, patients: Collection[SourcePatient]) -> Mapping[SourcePatient, PatientRow]:
-        if not patients:
-            return {}
-        keys = {key_of(patient.identity): patient for patient in patients}
-        named = await self._named(keys)
-        missing = sorted(keys.keys() - named.keys())
+    async def lock(
+        self, patients: Collection[SourcePatient], keys: Collection[PatientKey] = ()
+    ) -> Mapping[SourcePatient, PatientRow]:
+        asked = {key_of(patient.identity): patient for patient in patients}
+        named = await self._named(asked)
+        missing = sorted(asked.keys() - named.keys())
         if missing:
-            await self._session.many(_CREATE, [(key, keys[key].identity) for key in missing])
-            names = [(key, keys[key].source, keys[key].reference) for key in missing]
+            await self._session.many(_CREATE, [(key, asked[key].identity) for key in missing])
+            names = [(key, asked[key].source, asked[key].reference) for key in missing]
             await self._session.many(_NAME, names)
-            named |= await self._named({key: keys[key] for key in missing})
-        locked = await self.lock_keys(set(named.values()))
-        return {patient: locked[named[key]] for key, patient in keys.items()}
+            named |= await self._named({key: asked[key] for key in missing})
+        locked = await self.lock_keys({*named.values(), *keys})
+        return {patient: locked[named[key]] for key, patient in asked.items()}
 
     async def _named(self, keys: Mapping[int, SourcePatient]) -> dict[int, PatientKey]:
+        if not keys:
+            return {}
         found = await self._session.fetch(_NAMED, sorted(keys))
         for key, source, reference, _ in found:
             if keys[key] != SourcePatient(source, reference):

@@ -6,15 +6,18 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from cryovigil.adapters.ports import Kept, Known, PatientKey, Record
+import msgspec
+
+from cryovigil.adapters.ports import PatientKey, Record
 from cryovigil.adapters.store import rows
 from cryovigil.adapters.store.session import Row, Session
+from cryovigil.adapters.versions import Kept, Known, Tied
 from cryovigil.errors import Unavailable
 from cryovigil.normalize.readings import AnyReading, key_of
 from cryovigil.rules.needs import Need
 from cryovigil.timeline import replaces
 
-_KNOWN = """SELECT resource_key, identity, patient_key, head, body IS NULL FROM reading
+_KNOWN = """SELECT resource_key, identity, patient_key, head, body IS NULL, doubt FROM reading
     WHERE resource_key = ANY($1::bigint[])"""
 _STORED = """SELECT identity, head FROM reading
     WHERE resource_key = ANY($1::bigint[]) FOR UPDATE"""
@@ -22,6 +25,8 @@ _FORGET = "DELETE FROM reading WHERE resource_key = $1 AND identity = $2"
 _FORGET_REPLACED = "DELETE FROM replacement WHERE by_key = $1 AND by_identity = $2"
 _REPLACE = """INSERT INTO replacement (replaced_key, replaced, by_key, by_identity)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"""
+_TIE = """UPDATE reading SET doubt = doubt | $4, patient_key = coalesce(patient_key, $3)
+    WHERE resource_key = $1 AND identity = $2"""
 _REPLACED = "SELECT replaced FROM replacement WHERE by_key = ANY($1::bigint[])"
 _ANCHOR = """UPDATE patient SET anchored = true
     WHERE patient_key = ANY($1::bigint[]) AND NOT anchored"""
@@ -31,6 +36,7 @@ _WHOLE = """SELECT patient_key, body FROM reading AS r
     WHERE patient_key = ANY($1::bigint[]) AND whole AND NOT EXISTS (
         SELECT 1 FROM replacement AS x
         WHERE x.replaced_key = r.resource_key AND x.replaced = r.identity)"""
+_MARKED = "SELECT value FROM meta WHERE name = 'whole' FOR SHARE"
 _DOUBTS = """SELECT DISTINCT patient_key, doubt FROM reading AS r
     WHERE patient_key = ANY($1::bigint[]) AND doubt <> 0 AND NOT EXISTS (
         SELECT 1 FROM replacement AS x
@@ -44,33 +50,44 @@ _ELSEWHERE = timedelta(days=1)
 
 
 class Readings:
-    """The part of a transaction that keeps readings. whole: concepts that are read entirely."""
+    """The part of a transaction that keeps readings."""
 
-    def __init__(self, session: Session, whole: Collection[str]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._whole = whole
         self._asked: set[int] = set()
         self._heads: dict[str, bytes] = {}
 
     async def known(self, keys: Collection[int]) -> Mapping[str, Known]:
+        if not keys:
+            return {}
         found = await self._session.fetch(_KNOWN, list(keys))
         self._asked.update(keys)
         known: dict[str, Known] = {}
-        for _, identity, patient, head, gone in found:
+        for _, identity, patient, head, gone, doubt in found:
             if identity not in known:
                 self._heads[identity] = head
-                known[identity] = Known(rows.head(identity, head, gone=bool(gone)), patient)
+                tie = bool(doubt & rows.Doubt.TIE)
+                known[identity] = Known(rows.head(identity, head, gone=bool(gone)), patient, tie)
         return known
 
-    async def keep(self, kept: Sequence[Kept]) -> None:
-        if not kept:
-            return
+    async def keep(self, kept: Sequence[Kept], at: datetime, ties: Sequence[Tied] = ()) -> None:
+        if kept:
+            await self._replace(kept, at)
+        if ties:
+            marks = [(tie.key, tie.identity, tie.patient, rows.Doubt.TIE.value) for tie in ties]
+            await self._session.many(_TIE, marks)
+
+    async def _replace(self, kept: Sequence[Kept], at: datetime) -> None:
         session = self._session
+        # Before any row: whoever marks concepts meanwhile waits for this transaction.
+        whole = await whole_concepts(session)
         stored = await self._stored(kept)
         if stored:
             await session.many(_FORGET, stored)
             await session.many(_FORGET_REPLACED, stored)
-        await session.insert_readings([r for k in kept for r in rows.reading_rows(k, self._whole)])
+        await session.insert_readings(
+            [row for one in kept for row in rows.reading_rows(one, whole, at)]
+        )
         replaced = [
             (key_of(old), old, k.update.key, k.update.identity)
             for k in kept
@@ -120,7 +137,7 @@ async def read_records(
     needs: Mapping[str, Need],
     as_of: datetime,
 ) -> Mapping[PatientKey, Record]:
-    """Concepts that are read whole are marked in their rows: see BaseStore.align."""
+    """Concepts that are read whole are marked in their rows: see upkeep.align."""
     keys = sorted(patients)
     people = await session.fetch(_PEOPLE, keys)
     found: list[Row] = [*await session.fetch(_WHOLE, keys)]
@@ -139,6 +156,14 @@ async def read_records(
         )
         for patient, identity in people
     }
+
+
+async def whole_concepts(session: Session) -> frozenset[str]:
+    """The concepts whose rows are marked to be read whole, held as they are to the end of this
+    transaction. The database says so, not the rulebook of this process: another may be newer.
+    """
+    found = await session.fetch(_MARKED)
+    return frozenset(msgspec.msgpack.decode(found[0][0], type=list[str])) if found else frozenset()
 
 
 def cutoffs(needs: Mapping[str, Need], as_of: datetime) -> list[tuple[str, int]]:

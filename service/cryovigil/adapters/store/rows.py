@@ -13,10 +13,10 @@ from enum import IntFlag
 import msgspec
 from msgspec import Struct
 
-from cryovigil.adapters.ports import Kept, SourcePatient
 from cryovigil.adapters.store.session import Row
+from cryovigil.adapters.versions import Kept
 from cryovigil.lifecycle import CardState
-from cryovigil.normalize.readings import AnyReading, Result, Version
+from cryovigil.normalize.readings import UNRESOLVED, AnyReading, Result, Version
 from cryovigil.timeline import Head
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,10 +28,15 @@ class Doubt(IntFlag):
 
     TIE = 1
     UNDATED = 2
+    UNRESOLVED = 4
 
 
 # By bit, as Timeline names them.
-DOUBTS = {Doubt.TIE: "version-tie", Doubt.UNDATED: "undated-result"}
+DOUBTS = {
+    Doubt.TIE: "version-tie",
+    Doubt.UNDATED: "undated-result",
+    Doubt.UNRESOLVED: "unresolved-medication",
+}
 
 
 class _StoredHead(Struct, frozen=True, array_like=True):
@@ -74,8 +79,11 @@ def head(identity: str, stored: bytes, *, gone: bool) -> Head:
     )
 
 
-def reading_rows(kept: Kept, whole: Container[str]) -> Iterator[Row]:
-    """The rows of `reading` that a version becomes: one a reading, or its tombstone."""
+def reading_rows(kept: Kept, whole: Container[str], at: datetime) -> Iterator[Row]:
+    """The rows of `reading` that a version becomes: one a reading, or its tombstone.
+
+    at: when it is kept, by which a tombstone grows old.
+    """
     update = kept.update
     stored = encode(
         _StoredHead(update.version, update.feed, update.patient, update.deletion, kept.content)
@@ -83,14 +91,17 @@ def reading_rows(kept: Kept, whole: Container[str]) -> Iterator[Row]:
     key, identity, patient = update.key, update.identity, kept.patient
     tie = Doubt.TIE.value if kept.tie else 0
     if not update.readings:
-        yield key, identity, 0, patient, None, 0, False, False, tie, stored, None
+        yield key, identity, 0, patient, None, micros(at), False, False, tie, stored, None
     for reading in update.readings:
         counts = True
         doubt = tie
         if isinstance(reading, Result):
-            counts = reading.counts
+            # The latest that counts is one that can be read (facts.results.latest).
+            counts = reading.counts and reading.readable
             if reading.when is None and reading.final:
                 doubt |= Doubt.UNDATED.value
+        elif reading.concept == UNRESOLVED:
+            doubt |= Doubt.UNRESOLVED.value
         yield (
             key,
             identity,
@@ -104,9 +115,3 @@ def reading_rows(kept: Kept, whole: Container[str]) -> Iterator[Row]:
             stored,
             encode(reading),
         )
-
-
-def source_patient(identity: str) -> SourcePatient:
-    """The patient that `source|Patient/id` names."""
-    source, _, reference = identity.rpartition("|")
-    return SourcePatient(source, reference)

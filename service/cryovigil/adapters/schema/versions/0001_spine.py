@@ -18,10 +18,12 @@ def upgrade() -> None:
     _offsets()
     _patients()
     _readings()
+    _replacements()
     _cards()
     _outbox()
     _outbox_order()
-    _others()
+    _dead_letters()
+    _meta()
 
 
 def _column(
@@ -78,7 +80,8 @@ def _patients() -> None:
 def _readings() -> None:
     """head repeats in each part of a resource; a tombstone is part 0 without concept and body.
 
-    whole: the rulebook reads every row of this concept; doubt: bits of store.rows.Doubt.
+    There `at` is when it was kept. whole: a rulebook reads every row of this concept; doubt: bits
+    of store.rows.Doubt.
     """
     op.create_table(
         "reading",
@@ -96,14 +99,22 @@ def _readings() -> None:
         sa.PrimaryKeyConstraint("resource_key", "identity", "part", name="reading_pkey"),
     )
     op.create_index("reading_place", "reading", ["patient_key", "concept", "at", "counts"])
-    for name, where in (("whole", sa.text("whole")), ("doubt", sa.text("doubt <> 0"))):
+    for name, column, where in (
+        ("whole", "patient_key", sa.text("whole")),
+        ("doubt", "patient_key", sa.text("doubt <> 0")),
+        ("tombstone", "at", sa.text("body IS NULL")),
+    ):
         op.create_index(
             f"reading_{name}",
             "reading",
-            ["patient_key"],
+            [column],
             postgresql_where=where,
             sqlite_where=where,
         )
+
+
+def _replacements() -> None:
+    """Which results take the place of which others."""
     op.create_table(
         "replacement",
         _column("replaced_key", sa.BigInteger),
@@ -193,7 +204,8 @@ def _outbox_order() -> None:
     op.create_index("outbox_head_ready", "outbox_head", ["ready_at"])
 
 
-def _others() -> None:
+def _dead_letters() -> None:
+    """key, value, headers: only in part 0 of a record; entries: how many a letter stands for."""
     op.create_table(
         "dead_letter",
         sa.Column(
@@ -211,6 +223,8 @@ def _others() -> None:
         _column("headers", sa.LargeBinary),
         _column("patient_key", sa.BigInteger, nullable=True),
         _column("at", sa.BigInteger),
+        _column("part", sa.Integer, server_default="0"),
+        _column("entries", sa.Integer, server_default="1"),
         _column("state", sa.Text, server_default="open"),
     )
     standing = sa.text("state = 'open'")
@@ -221,6 +235,9 @@ def _others() -> None:
         postgresql_where=standing,
         sqlite_where=standing,
     )
+
+
+def _meta() -> None:
     op.create_table(
         "meta",
         _column("name", sa.Text),

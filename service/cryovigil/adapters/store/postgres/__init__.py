@@ -36,7 +36,6 @@ class PostgresStore(BaseStore):
     """A migrated database. dsn: postgresql://...; pool_size: connections at most."""
 
     def __init__(self, dsn: str, pool_size: int) -> None:
-        super().__init__()
         self._dsn = dsn
         self._pool_size = pool_size
         self._pool: asyncpg.Pool | None = None

@@ -47,7 +47,6 @@ class SqliteStore(BaseStore):
     """A migrated file. Reads go over a connection of their own and never wait for the writer."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self._path = path
         self._connections: list[aiosqlite.Connection] = []
         self._write_turn = asyncio.Lock()

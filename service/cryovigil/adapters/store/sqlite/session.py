@@ -27,7 +27,7 @@ _PASSING = frozenset(
 )
 _PRIMARY_CODE = 0xFF
 _REWRITTEN = (
-    (re.compile(r"\s+FOR UPDATE( OF \w+)?( SKIP LOCKED)?"), ""),
+    (re.compile(r"\s+FOR (UPDATE|SHARE)( OF \w+)?( SKIP LOCKED)?"), ""),
     (re.compile(r"= ANY\(\$(\d+)::\w+\[\]\)"), r"IN (SELECT value FROM json_each(?\1))"),
     (re.compile(r"::\w+(\[\])?"), ""),
     (re.compile(r"\$(\d+)"), r"?\1"),
