@@ -41,6 +41,7 @@ from cryovigil.rules.book import Rulebook, load_rulebook
 from cryovigil.rules.needs import Need
 from cryovigil.server import HttpServer, listen
 from cryovigil.settings import Settings
+from cryovigil.settings.checks import base_url
 from cryovigil.supervisor import Supervisor
 from cryovigil.updates import Reader
 
@@ -202,7 +203,7 @@ class App:
             coverage=loaded.coverage,
             zone=loaded.site.zone,
             secret=secret,
-            public_url=settings.public_url or f"http://{settings.http.host}:{port}",
+            public_url=settings.public_url or base_url(settings.http.host, port),
             language=settings.site.language,
             on_failure=self._rule_failed,
         )
@@ -242,9 +243,9 @@ class App:
             digest=book.digest,
         )
         if sys.stderr.isatty():
-            host = settings.http.host
+            address = base_url(settings.http.host, port)
             sys.stderr.write(
-                f"CryoVigil {__version__} on http://{host}:{port}, store {store}, "
+                f"CryoVigil {__version__} on {address}, store {store}, "
                 f"sink {settings.ehr.sink}. Callers are not authenticated.\n"
             )
 

@@ -1,4 +1,4 @@
-"""The one place that reads the wall clock. Everything else is told what time it is."""
+"""The one place of the service that reads the wall clock. Whoever needs the time is given it."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def with_drug(resource: Resource, entry: Entry) -> Resource:
     """An order or statement with the drug that its reference names, where that came along.
 
     It stands in the resource itself or in the same Bundle; anything else is out of reach here, and
-    the drug stays unknown (pitfalls.md, 66).
+    the drug stays unknown.
     """
     if not isinstance(resource, MedicationRequest | MedicationStatement):
         return resource

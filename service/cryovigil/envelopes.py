@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -22,10 +23,13 @@ MAX_ENTRIES = 100_000
 ID = r"[A-Za-z0-9\-._~]{1,128}"
 _MEDICATION = "Medication"
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_URL = 1500
 _TARGET = re.compile(rf"(?:.*/)?([A-Z][A-Za-z]+)/({ID})(?:/_history/([^/?]+))?")
 _STRING = re.compile(rb'"[^"]*"')
 _BRACES = bytes.maketrans(b"[]", b"{}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
+_STEPS = tuple(1 if byte == ord("{") else -1 for byte in range(256))
+_USUAL_DEPTH = 12  # of a Bundle of results; what is deeper is counted bracket by bracket
 _TOO_DEEP = re.compile(rb"\{{%d}" % (MAX_DEPTH + 1))
 
 
@@ -132,9 +136,15 @@ def _nests_too_deep(value: bytes) -> bool:
     text = _STRING.sub(b"", text.translate(_BRACES, _NO_BRACKETS).replace(b'""', b""))
     if _TOO_DEEP.search(text):
         return True
-    for _ in range(MAX_DEPTH):
+    for _ in range(_USUAL_DEPTH):
         text = text.replace(b"{}", b"")
-    return b"{}" in text
+    if not text:
+        return False
+    return _USUAL_DEPTH + max(accumulate(map(_STEPS.__getitem__, text))) > MAX_DEPTH
+
+
+def _target(text: str) -> re.Match[str] | None:
+    return _TARGET.fullmatch(text) if len(text) <= _LONGEST_URL else None
 
 
 def _read(value: bytes) -> _Envelope:
@@ -149,7 +159,7 @@ def _read(value: bytes) -> _Envelope:
 def _tombstone(key: bytes | None) -> Iterator[Entry]:
     """A null value deletes what its key names; without a usable key it says nothing."""
     try:
-        target = _TARGET.fullmatch((key or b"").decode())
+        target = _target((key or b"").decode())
     except UnicodeDecodeError:
         target = None
     if target is not None:
@@ -176,7 +186,7 @@ def _opened(entry: _BundleEntry, related: _Relations) -> Entry | Unreadable:
     deleted = request.method == "DELETE"
     if entry.resource is not UNSET and not deleted:
         return Entry(entry.resource, aliases=related.aliases, medications=related.medications)
-    target = _TARGET.fullmatch(request.url or entry.full_url or "")
+    target = _target(request.url or entry.full_url or "")
     if not deleted:
         return Unreadable("needs-read") if target else Unreadable("bundle-entry")
     if target is None:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from cryovigil import cards
+from cryovigil.cards.basis import BASIS
 from cryovigil.facts import Facts
 from cryovigil.facts.as_of import AsOf
 from cryovigil.facts.coverage import Coverage
@@ -139,7 +140,7 @@ def why(before: CardState | None, causes: Mapping[str, str]) -> Reason:
     """
     if not causes:
         return "outdated"
-    basis: Mapping[str, Any] = before.card["extension"]["org.cryovigil.basis"] if before else {}
+    basis: Mapping[str, Any] = before.card["extension"][BASIS] if before else {}
     own = {causes.get(e["reference"], "answered") for e in basis.get("evidence", ())}
     reasons: tuple[Reason, ...] = ("entered-in-error", "deleted", "corrected", "refuted")
     return next((reason for reason in reasons if reason in own), "answered")

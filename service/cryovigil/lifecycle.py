@@ -1,8 +1,9 @@
 """Step 8. From answers to changes of the open cards: open, revise, retract.
 
 One card a patient and rule may be open. A judged card (closed, snoozed) comes back only when it
-has something new to say (contract.md, "Cards"). What changes here is decided without any store:
-the card that is known, the answer, and the judgement are arguments.
+has something new to say: a criterion, urgency or determination that was not judged. What changes
+here is decided without any store: the card that is known, the answer, and the judgement are
+arguments.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from cryovigil.cards.basis import BASIS
 from cryovigil.rules import Answer, CannotTell, Fired
 
 State: TypeAlias = Literal["open", "snoozed", "closed", "retracted", "expired"]
@@ -153,12 +155,8 @@ def _advice(state: CardState) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
 
 def _text(card: Mapping[str, Any]) -> dict[str, Any]:
     """The card apart from asOf, which alone is no reason for a revision."""
-    basis = {
-        name: value
-        for name, value in card["extension"]["org.cryovigil.basis"].items()
-        if name != "asOf"
-    }
-    return {**card, "extension": {**card["extension"], "org.cryovigil.basis": basis}}
+    basis = {name: value for name, value in card["extension"][BASIS].items() if name != "asOf"}
+    return {**card, "extension": {**card["extension"], BASIS: basis}}
 
 
 def _comes_back(known: CardState, fresh: CardState, as_of: datetime) -> bool:

@@ -20,13 +20,13 @@ EVENTS = frozenset(
     {
         # the process
         *("service_started", "service_stopping", "service_stopped", "worker_died"),
-        *("worker_cut_off", "worker_postponed", "unhandled_error", "request_failed"),
+        *("worker_cut_off", "worker_postponed", "request_failed"),
         # intake
         *("intake_started", "broker_unavailable", "partitions_assigned", "partitions_revoked"),
-        *("slice_done", "slice_postponed", "partition_fenced", "partition_claimed"),
-        *("offset_out_of_range", "kafka_commit_refused", "dead_letters_kept", "due_drained"),
+        *("slice_postponed", "partition_fenced", "partition_claimed"),
+        *("offset_out_of_range", "dead_letters_kept", "due_drained"),
         # journey
-        *("rule_failed", "rulebook_loaded", "card_changed"),
+        "rule_failed",
         # courier
         *("delivered", "delivery_postponed", "delivery_parked", "delivery_lease_lost"),
         *("deliveries_expired", "rows_purged"),
@@ -37,9 +37,9 @@ EVENTS = frozenset(
 FIELDS = frozenset(
     {
         *("event", "level", "timestamp", "logger", "version", "error", "place"),
-        *("topic", "partition", "offset", "records", "partitions", "letters", "patients"),
+        *("topic", "partition", "offset", "partitions", "letters", "patients"),
         *("rule", "digest", "worker", "reason", "code", "attempt", "seconds", "count"),
-        *("store", "sink", "port", "rules", "signal", "status"),
+        *("store", "sink", "port", "rules", "status"),
     }
 )
 

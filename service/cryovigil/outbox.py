@@ -1,7 +1,7 @@
 """Step 8, its last part. A card's change as the frozen bytes that the EHR will receive.
 
-CloudEvents 1.0, structured mode (contract.md, "Push to the EHR"). The bytes are made once, stored
-in the transaction that made the change, and sent as they are however often they must be sent.
+CloudEvents 1.0, structured mode. The bytes are made once, stored in the transaction that made the
+change, and sent as they are however often they must be sent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def kind_of(change: Change, earlier: Superseded) -> Kind | None:
     """How the change is announced; None where the EHR never heard of the card.
 
     A superseded `created` makes its successor a `created`; what was attempted has perhaps arrived,
-    so that its successor is an update (guarantees.md, 1.3).
+    so that its successor is an update.
     """
     if change.kind == "retract":
         return "retracted" if earlier.attempted else None

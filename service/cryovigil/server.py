@@ -29,7 +29,7 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise SettingsInvalid(f"{setting}: cannot listen ({error.strerror})") from None
+        raise SettingsInvalid(f"{setting}: cannot listen: {error.strerror}") from None
 
 
 class HttpServer:

@@ -64,7 +64,8 @@ def fold(known: Head | None, update: Update) -> Update | None:
     """The version to keep in place of `known`, or None where the update is not newer.
 
     A deletion without a version takes the version of the newest reading before it and beats it
-    (contract.md); offsets decide only between bodies that both lack a version.
+    (docs/architecture.md, "Versions and identity"); offsets decide only between bodies that both
+    lack a version.
     """
     if known is None:
         return update
@@ -79,8 +80,17 @@ def fold(known: Head | None, update: Update) -> Update | None:
         return update if update.version.offset > known.version.offset else None
     if known.deletion and known.version.stated:
         # A late duplicate of what was deleted has its version, and a later offset.
-        return update if _stated(update.version) > _stated(known.version) else None
+        return update if _beats(update.version, known.version) else None
+    if update.deletion:  # it says which version it ends, and may not say when that was written
+        return None if _beats(known.version, update.version) else update
     return update if update.version > known.version else None
+
+
+def _beats(one: Version, other: Version) -> bool:
+    """Whether a version is newer by what its source says of it, the time only without a number."""
+    if one.number or other.number:
+        return one.number > other.number
+    return one.updated > other.updated
 
 
 def tied(known: Head, update: Update, content: int) -> bool:
@@ -136,7 +146,7 @@ class Timeline:
         self.incomplete = tuple(sorted(reasons))
 
     def until(self, as_of: Instant, tolerance: timedelta) -> Timeline:
-        """What had happened by an instant: readings dated further ahead wait (rules.md, "Facts").
+        """What had happened by an instant: readings dated further ahead wait.
 
         Each one that waits is asked of `as_of`, so that the answer knows when it comes in.
         """
@@ -172,7 +182,7 @@ def standing(updates: Iterable[Update]) -> tuple[AnyReading, ...]:
     """The readings that stand when every given version is folded: the stateless way in.
 
     A result that another one says it replaces stops counting while the replacing one stands and
-    is final (pitfalls.md, 57).
+    is final: else one measurement would count as two.
     """
     newest: dict[str, Update] = {}
     for update in updates:

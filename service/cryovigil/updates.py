@@ -18,7 +18,7 @@ from cryovigil.normalize import Site, normalize, unmapped, watched
 from cryovigil.normalize.naming import Naming
 from cryovigil.normalize.readings import AnyReading, Update, Version, key_of
 from cryovigil.normalize.tables import Tables
-from cryovigil.normalize.times import microseconds, when
+from cryovigil.normalize.times import bookkept, microseconds
 from cryovigil.resources import Condition, Observation, Reference, Resource
 
 _ENTERED_IN_ERROR = "entered-in-error"
@@ -133,7 +133,7 @@ def _version(seen: Look, offset: int, zone: tzinfo) -> Version:
     meta = seen.meta
     if meta is None:
         return Version(0, 0, offset)
-    updated = when(meta.last_updated, zone)
+    updated = bookkept(meta.last_updated, zone)
     return Version(
         _number(meta.version_id),
         microseconds(updated.instant) if updated and updated.instant else 0,
@@ -190,4 +190,5 @@ def _replaced(resource: Resource, source: Source, entry: Entry) -> tuple[str, ..
     found = (
         resolve(r.reference, source, entry.aliases, "Observation") for r in named if r is not None
     )
-    return tuple(sorted({f"{source.key}|{reference}" for reference in found if reference}))
+    own = f"Observation/{resource.id}"  # corrected in place, it does not replace itself
+    return tuple(sorted({f"{source.key}|{r}" for r in found if r and r != own}))

@@ -124,6 +124,16 @@ async def test_a_result_counts_again_when_what_replaced_it_was_an_error(store: A
     assert after == [("Patient/anna", "hcv-search")]
 
 
+async def test_context_that_came_before_the_first_anchor_counts_when_it_comes(
+    store: AnyStore,
+) -> None:
+    # Of a patient without an anchor nothing is asked. 80 to 130 is 1.625 times the lowest of 365
+    # days (renal-involvement: at least 1.5), once a cryoglobulin is positive.
+    context = [ANNA.result("creatinine", 80, 60), ANNA.result("creatinine", 130, 3)]
+    assert await opened(store, context) == []
+    assert "renal-involvement" in await opened(store, [POSITIVE])
+
+
 async def test_a_death_withdraws_the_cards_and_opens_none(store: AnyStore) -> None:
     assert await opened(store, [POSITIVE], [DIED]) == []
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from tests.support.databases import query
 from tests.support.desk import Desk, journey
 from tests.support.open_stores import ANNA, NOW, AnyStore, filled, kept, key_of_patient, result
 
 from cryovigil.adapters.letters import ANONYMOUS
 from cryovigil.adapters.ports import DeadLetter
+from cryovigil.normalize.readings import Update
 
 CRYOGLOBULIN = {"coding": [{"system": "http://loinc.org", "code": "5117-7"}]}
 
@@ -77,3 +79,35 @@ async def test_a_letter_without_patient_belongs_to_the_owner_of_what_is_stored(
         await desk.casework.handle(tx, [], [letter], NOW)
     found, _ = await store.snapshot(key, {}, NOW)
     assert (found.identity, found.incomplete) == (ANNA.identity, ("unreadable-event",))
+
+
+def observation(offset: int, **members: object) -> tuple[bytes, int]:
+    """A version of one result, and where it stands in its partition."""
+    body = {
+        "resourceType": "Observation",
+        "id": "o",
+        "status": "final",
+        "code": CRYOGLOBULIN,
+        "effectiveDateTime": "2026-01-01",
+        "valueString": "positive",
+        **members,
+    }
+    return json.dumps(body).encode(), offset
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+@pytest.mark.parametrize(("good", "bad", "harmed"), [(1, 2, 1), (2, 1, 0)])
+async def test_a_later_version_that_cannot_be_read_harms_the_patient_however_slices_are_cut(
+    store: AnyStore, url: str, slices: int, good: int, bad: int, harmed: int
+) -> None:
+    desk = await Desk.at(store, journey())
+    whole = observation(good, subject={"reference": "Patient/anna"})
+    records = sorted([whole, observation(bad)], key=lambda record: record[1])
+    for cut in [records] if slices == 1 else [[record] for record in records]:
+        read = [r for value, at in cut for r in desk.casework.read(value, None, (), "t", 0, at)]
+        letters = [r for r in read if isinstance(r, DeadLetter)]
+        updates = [r for r in read if isinstance(r, Update)]
+        async with store.transaction() as tx:
+            await desk.casework.handle(tx, updates, letters, NOW)
+    marked = await query(url, "SELECT count(*) FROM dead_letter WHERE patient_key IS NOT NULL")
+    assert marked == [(harmed,)]

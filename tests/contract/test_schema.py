@@ -111,7 +111,7 @@ async def test_a_missing_file_is_not_made_by_looking(tmp_path: Path) -> None:
 
 @pytest.mark.sqlite
 async def test_every_commit_reaches_the_disk(tmp_path: Path) -> None:
-    """guarantees.md, 1.3: WAL, synchronous = FULL (2): of both connections."""
+    """WAL, synchronous = FULL (2): of both connections."""
     url = f"sqlite:///{tmp_path / 'new.db'}"
     await asyncio.to_thread(schema.migrate, url)
     async with open_store(url) as store:

@@ -1,6 +1,6 @@
 """On both stores: where nothing says which body is newer, the order of arrival changes nothing.
 
-"A tie that cannot be resolved marks the patient incomplete" (guarantees.md, 1.4).
+"A tie that cannot be resolved marks the patient incomplete".
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -25,12 +26,22 @@ async def demo(*options: str, **environment: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_the_demo_plays_to_its_end_and_every_expected_card_arrives() -> None:
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_the_demo_plays_to_its_end_and_every_expected_card_arrives(
+    tmp_path: Path,
+) -> None:
     start = monotonic()
-    process = await demo("--once")
+    # What is exported for a real service must not lead the demo there.
+    real = {"CRYOVIGIL_DATABASE_URL": f"sqlite:///{tmp_path / 'real.db'}"}
+    elsewhere = {"CRYOVIGIL_EHR__SINK": "file", "CRYOVIGIL_EHR__URL": str(tmp_path / "cards")}
+    process = await demo("--once", **real, **elsewhere)
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     assert monotonic() - start < LIMIT_S
+    assert files_in(tmp_path) == []
     # Eight cards beside the stories, two of them retracted, one updated (or more than once).
     counts = dict(re.findall(r"cards (\w+)\s*│\s*(\d+)", output.decode()))
     assert int(counts["delivered"]) >= 8

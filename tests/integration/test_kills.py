@@ -65,7 +65,7 @@ AFTERWARDS = [
 ]
 END = len(BEFORE) + len(MEANWHILE) + len(AFTERWARDS)
 # hcv-search: "If HCV infection is not already diagnosed, searching for HCV is mandatory"
-# (Desbois 2017, B11), for each positive cryoglobulin that stands: not patient 3's, entered in
+# (Desbois 2017, 2.3), for each positive cryoglobulin that stands: not patient 3's, entered in
 # error, nor patient 4's, negative. renal-involvement: 120 / 80 = 1.5, at least 1.5 times the
 # baseline (KDIGO), beside patient 2's cryoglobulin.
 EXPECTED: Cards = {

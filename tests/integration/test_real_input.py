@@ -119,7 +119,7 @@ async def test_an_order_of_a_laboratory_becomes_a_card_with_its_values(
 
 
 def check_suspicion(card: Any) -> None:
-    # rules.md, cryovas: a present sign, low C4 (below the report's own range) and one positive
+    # A present sign, low C4 (below the report's own range) and one positive
     # determination (> 0.05 g/L) are likely-provisional, a warning. Values as reported.
     assert card["summary"] == (
         "Cryoglobulinemic vasculitis provisionally likely: palpable purpura, "
@@ -236,7 +236,7 @@ async def test_years_of_bare_resources_over_many_partitions_become_one_card(
 
 
 def check_search(card: Any) -> None:
-    # rules.md, post-SVR tiers, fire: two positives "at least 12 weeks apart, the later at
+    # The search fires on two positives "at least 12 weeks apart, the later at
     # least 24 weeks after the end". From 2025-03-26 on, 2025-06-18 is day 84 and 2025-09-10
     # day 168, 84 days apart; five full months lie between the end and 2025-09-10. The RNA of
     # day 173 proves SVR24.

@@ -81,7 +81,7 @@ def _rule(card: Mapping[str, Any]) -> str:
 
 
 def advice(cards: Cards) -> dict[str, tuple[Any, ...]]:
-    """What an update would be pushed for (contract.md: not for the text alone)."""
+    """What an update would be pushed for: not for the text alone."""
     return {
         state.uuid: (patient, state.indicator, list(state.criteria), list(state.missing))
         for (patient, _), state in cards.items()

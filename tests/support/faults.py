@@ -1,4 +1,4 @@
-"""What must hold of a service that was killed or failed, whatever the point: faults.md's oracle.
+"""What must hold of a service that was killed or failed, whatever the point.
 
 It is told by what the EHR wrote to disk and by the database, never by the service itself.
 """

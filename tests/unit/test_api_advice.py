@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cryovigil.adapters.ports import Record
-from cryovigil.api.advice import BASIS, advice
+from cryovigil.api.advice import advice
 from cryovigil.api.problems import Problem
+from cryovigil.cards.basis import BASIS
 from cryovigil.lifecycle import CardState, Change, State
 from cryovigil.rules import CannotTell, Quiet
 

@@ -149,3 +149,8 @@ def test_the_limits_themselves_are_fine(limit: int) -> None:
 )
 def test_a_place_that_no_page_gave_is_refused(after: str) -> None:
     assert client().get(f"/cards?since={SINCE}&after={after}").status_code == 400
+
+
+def test_a_page_after_the_first_instant_of_all_is_empty() -> None:
+    page = client().get(f"/cards?since={SINCE}&after=0001-01-01T00:00:00Z,{named(1)}").json()
+    assert page["cards"] == []

@@ -437,14 +437,14 @@ def test_a_card_is_shown_with_its_state(service: Service) -> None:
         "subject": "Patient/1",
         "state": "retracted",
         "revision": 2,
-        "changed_at": "2026-01-29T12:00:00Z",
+        "changedAt": "2026-01-29T12:00:00Z",
         "reason": "corrected",
     }
 
 
 def test_an_open_card_has_no_reason_and_no_empty_member(service: Service) -> None:
     shown = service.client.get(f"/cards/{OPEN_UUID.upper()}").json()
-    assert shown.keys() == {"card", "subject", "state", "revision", "changed_at"}
+    assert shown.keys() == {"card", "subject", "state", "revision", "changedAt"}
 
 
 @pytest.mark.parametrize("uuid", ["1b4e28ba-2fa1-11d2-883f-0016d3cca427", SECRET_NAME])

@@ -16,7 +16,7 @@ TENANT = Source(tenant="b")
 @pytest.mark.parametrize(
     ("of_topics", "keys"),
     [
-        # contract.md: a caller without a token belongs to the default source; whose patient it is
+        # A caller without a token belongs to the default source; whose patient it is
         # depends on issuer, tenant and id, and what belongs to one is invisible to another.
         ({}, [OWN.key]),
         ({"results": LAB}, [OWN.key, LAB.key]),

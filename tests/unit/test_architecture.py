@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "service" / "cryovigil"
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "service" / "cryovigil"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "mappings" not in path.parts)
 CORE = (
     "envelopes",
@@ -141,6 +142,25 @@ def test_a_function_has_at_most_40_lines(path: Path) -> None:
         if (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert long == []
+
+
+def written(*folders: str) -> Iterator[Path]:
+    """The sources and tables of these folders, and the pages beside them."""
+    for folder in folders:
+        found = (ROOT / folder).rglob("*")
+        yield from (path for path in found if path.suffix in (".py", ".yaml", ".md"))
+
+
+def test_every_page_that_is_named_is_in_the_repository() -> None:
+    pages = [*ROOT.glob("*.md"), *written("docs", "tests")]
+    known = [f"/{page.relative_to(ROOT).as_posix()}" for page in pages]
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in written("service", "tests", "benchmarks", "mappings")
+        for name in re.findall(r"\w[\w./-]*\.md\b", path.read_text(encoding="utf-8"))
+        if not any(page.endswith(f"/{name}") for page in known)
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

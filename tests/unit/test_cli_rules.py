@@ -27,7 +27,7 @@ def test_the_list_names_every_rule_with_its_digest() -> None:
 
 
 def test_the_list_says_how_urgent_a_card_can_be() -> None:
-    # rules.md: hcv-search is a warning; post-svr-lymphoma-search info or warning.
+    # hcv-search is a warning; post-svr-lymphoma-search info or warning.
     listed = {row["id"]: row["indicators"] for row in json.loads(run("list", "--format", "json"))}
     assert listed["hcv-search"] == ["warning"]
     assert listed["post-svr-lymphoma-search"] == ["info", "warning"]
@@ -44,7 +44,7 @@ def test_a_rule_is_shown_with_its_numbers_units_and_sources() -> None:
     assert (apart["value"], apart["unit"]) == (84, "d")
     assert apart["citation"]["link"].startswith("https://")
     assert apart["citation"]["place"]
-    assert "D08" in shown["logic"]
+    assert "Desbois 2017, 1 and 4" in shown["logic"]
 
 
 def test_a_rule_is_shown_as_text_with_question_logic_and_sources() -> None:

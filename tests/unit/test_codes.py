@@ -183,12 +183,6 @@ def test_lookup_shows_the_prefix_that_matched_first(codes: CodeMap) -> None:
     assert "C82" in [row.code for row in rows]
 
 
-def test_watch_classes_come_from_the_concepts(codes: CodeMap) -> None:
-    assert codes.watch_class("complement c4") == "anchor"
-    assert codes.watch_class("cirrhosis") == "anchor"
-    assert codes.watch_class("creatinine") == "context"
-
-
 def test_a_site_maps_its_own_codes_with_a_unit(tmp_path: Path) -> None:
     codes = with_site(
         tmp_path,

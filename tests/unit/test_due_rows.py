@@ -68,7 +68,7 @@ async def test_where_nobody_is_due_nobody_is_woken() -> None:
 
 
 async def test_a_database_that_was_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    # contract.md: "due rows are drained at least once a minute".
+    # "due rows are drained at least once a minute".
     assert due_rows.DRAIN_EVERY_S <= 60
     monkeypatch.setattr(due_rows, "DRAIN_EVERY_S", 0.01)
     store, drain = FakeStore(), FakeDrain(1)

@@ -43,7 +43,7 @@ class ShortForm:
             return
         for row in parsed if isinstance(parsed, list) else [parsed]:
             yield (
-                Unreadable("no-subject", row["harmed"])
+                Unreadable("no-subject", row["harmed"], row.get("resource"))
                 if "harmed" in row
                 else self._update(row, feed, offset)
             )
@@ -263,6 +263,16 @@ def test_without_a_rulebook_nothing_is_written(desk: Desk) -> None:
     ran = CliRunner().invoke(app, [str(desk.file("one.json", row(1)))])
     assert isinstance(ran.exception, RulebookInvalid)
     assert ran.stdout == ""
+
+
+def test_a_later_version_that_names_nobody_harms_the_patient_of_the_earlier_one(
+    desk: Desk,
+) -> None:
+    nameless = {"harmed": None, "resource": "Observation/1"}
+    report = desk.report(desk.file("rows.ndjson", row(1), nameless))
+    assert [p["incomplete"] for p in report["patients"]] == [["unreadable-event"]]
+    report = desk.report(desk.file("rows.ndjson", nameless, row(1)))
+    assert [p["incomplete"] for p in report["patients"]] == [[]]
 
 
 def test_a_rule_that_failed_is_said_and_the_rest_is_answered(desk: Desk) -> None:

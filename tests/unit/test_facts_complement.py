@@ -88,7 +88,7 @@ def test_a_failed_molar_c4_does_not_hide_a_c4_in_grams() -> None:
 
 
 def test_below_the_detection_limit_c4_is_low() -> None:
-    # "<1.5 mg/dL" is below 0.015 g/L: dropped comparators would hide it (pitfalls.md, 4).
+    # "<1.5 mg/dL" is below 0.015 g/L: dropped comparators would hide it.
     assert complement(result("complement c4", 0.015, comparator="<")).c4.state is True
 
 
@@ -152,7 +152,7 @@ def test_a_flagged_rf_is_positive(flag: str) -> None:
 
 
 def test_a_titer_is_positive_by_flag_or_range_only() -> None:
-    # 1:160 is no 160 IU/mL (pitfalls.md, 7).
+    # 1:160 is no 160 IU/mL.
     assert complement(result("rheumatoid factor titer", 160)).rf.state is None
     assert complement(result("rheumatoid factor titer", 160, flag="POS")).rf.state is True
     assert complement(result("rheumatoid factor titer", 160, high=40)).rf.state is True

@@ -84,7 +84,7 @@ def test_a_small_number_above_the_stated_limit_of_its_assay_is_detected() -> Non
 
 
 def test_a_log_result_is_a_load_and_never_undetectable_for_being_small() -> None:
-    # 1.30 log is 20 IU/mL, as the concept's canonical unit has it (pitfalls.md, 5).
+    # 1.30 log is 20 IU/mL, as the concept's canonical unit has it.
     assert state({"concept": "hcv rna log", "on": "2026-01-10", "value": 19.95}) == "detected"
 
 

@@ -149,7 +149,7 @@ def test_chronic_dialysis_switches_every_creatinine_criterion_off() -> None:
 
 
 def test_a_second_report_of_the_same_draw_is_no_earlier_value() -> None:
-    # Pitfall 14: the value before 141 is 135, not the 141 reported twice.
+    # The value before 141 is 135, not the 141 reported twice.
     twice = (creatinine("2026-01-29", 141), creatinine("2026-01-29", 141))
     found = kidney(creatinine("2025-12-01", 135), *twice).creatinine
     assert found.newly_high is True
@@ -222,7 +222,7 @@ def test_proteinuria_is_above_half_a_gram_a_day() -> None:
 
 
 def test_a_protein_concentration_never_shows_proteinuria() -> None:
-    # Pitfall: a concentration has no fixed relation to a day's amount.
+    # A concentration has no fixed relation to a day's amount.
     form = {"concept": "urine protein concentration", "on": "2026-01-20", "value": 3}
     assert kidney(form).urine.proteinuria.state is None
 

@@ -134,7 +134,7 @@ def rf_of(*later: dict[str, Any]) -> Any:
     return facts_of(forms).timeline.results("rheumatoid factor")
 
 
-# "Haemolysed or cold-transported specimen: rejected = unknown" (pitfalls.md, 11): no newer value.
+# "Haemolysed or cold-transported specimen: rejected = unknown": no newer value.
 @pytest.mark.parametrize("word", ["invalid", "not-performed", "pending"])
 def test_a_failed_specimen_does_not_hide_the_value_before_it(word: str) -> None:
     found = latest(rf_of({"word": word}))

@@ -135,7 +135,7 @@ def test_an_encounter_diagnosis_of_a_year_alone_is_counted_from_its_first_day() 
 
 def test_a_sign_without_any_date_is_present_and_active() -> None:
     (sign,) = signs(condition("purpura", None)).all
-    assert (sign.present, sign.active, sign.date_known) == (True, True, False)
+    assert (sign.present, sign.active, sign.when) == (True, True, None)
 
 
 def test_leukocytoclastic_vasculitis_is_palpable() -> None:

@@ -122,7 +122,7 @@ def test_a_weaker_assay_proves_no_cure(lloq: float | None, state: str) -> None:
 
 
 def test_a_limit_that_has_no_iu_proves_no_cure() -> None:
-    # "copies/mL has no fixed factor" (pitfalls.md, 5): 600 copies/mL compares to no 15 IU/mL.
+    # "copies/mL has no fixed factor": 600 copies/mL compares to no 15 IU/mL.
     copies = {"concept": "hcv rna copies", "on": "2025-07-20", "word": "not-detected"}
     assert svr(VIREMIC, COURSE, copies).state == "svr12"
     worded = not_detected("2025-07-20", comparator="<")

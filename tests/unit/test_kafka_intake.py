@@ -1,4 +1,4 @@
-"""Intake keeps its guarantee whatever Kafka and the database do (guarantees.md, 1.2 and 1.3)."""
+"""Intake keeps its guarantee whatever Kafka and the database do."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ async def test_a_slice_holds_at_most_200_anchors() -> None:
         await until(lambda: bench.consumer.polls > 20)  # by now all records wait in the queue
         bench.casework.gate.set()
         await until(lambda: bench.offset() == 450)
-    # guarantees.md, 1.3: a slice is bounded by 200 anchor records.
+    # A slice is bounded by 200 anchor records.
     assert max(bench.casework.slices) == 200
 
 

@@ -134,7 +134,7 @@ def test_a_site_that_lists_such_a_code_makes_its_assay_no_more_sensitive(tmp_pat
 def test_endocarditis_of_any_cause_is_one_but_not_a_valve_disorder_of_another_disease(
     tables: Tables,
 ) -> None:
-    # rules.md says "endocarditis"; I39 is "endocarditis and heart valve disorders" together.
+    # The rules say "endocarditis"; I39 is "endocarditis and heart valve disorders" together.
     assert tables.also["endocarditis of unspecified cause"] == ("infective endocarditis",)
     (valve,) = tables.codes.concepts("http://hl7.org/fhir/sid/icd-10", "I39.0")
     assert valve not in tables.also

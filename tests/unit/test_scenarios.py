@@ -137,8 +137,8 @@ def test_every_rule_has_cases_and_no_cases_lack_a_rule() -> None:
 
 
 def test_what_once_established_vasculitis_is_evidence_of_the_search() -> None:
-    # "Evidence list with date, value, unit, source resource" (pitfall 55): a fire by L02 rests on
-    # the sign, C4 and cryoglobulin of 2024, although the sign has gone since.
+    # "Evidence list with date, value, unit, source resource": a fire by what once stood
+    # rests on the sign, C4 and cryoglobulin of 2024, although the sign has gone since.
     forms: list[dict[str, Any]] = [
         {"concept": "hcv rna", "on": "2024-12-01", "value": 800000},
         {

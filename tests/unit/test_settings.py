@@ -12,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 
 from cryovigil.errors import SettingsInvalid
 from cryovigil.settings import Settings, known_names, load
+from cryovigil.settings.checks import base_url, is_loopback
 from cryovigil.settings.parts import Part
 
 
@@ -37,7 +38,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **given: str) -> str:
 
 def test_the_defaults_are_those_of_the_contract() -> None:
     settings = load()
-    # contract.md, "Settings that scripts use".
+    # Scripts use these without setting them.
     topics = ("fhir.observation", "fhir.condition", "fhir.treatment", "fhir.patient")
     assert settings.kafka.topics == topics
     assert (settings.http.host, settings.http.port) == ("127.0.0.1", 8080)
@@ -201,7 +202,7 @@ def test_a_heartbeat_may_take_a_third_of_the_session(monkeypatch: pytest.MonkeyP
 def test_a_request_outlasts_a_rebalance_by_more_than_five_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # guarantees.md, 1.2, row 5: rebalance_timeout + 5 s < request_timeout.
+    # rebalance_timeout + 5 s < request_timeout.
     times = {"KAFKA__REBALANCE_TIMEOUT_MS": "20000"}
     loaded(monkeypatch, **times, KAFKA__REQUEST_TIMEOUT_MS="25001")
     line = refusal(monkeypatch, **times, KAFKA__REQUEST_TIMEOUT_MS="25000")
@@ -285,3 +286,23 @@ def _defaults(part: BaseModel, prefix: str = "CRYOVIGIL_") -> Iterator[tuple[str
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         written = {"None": "", "True": "true", "False": "false"}.get(text, text)
         yield f"{prefix}{name.upper()}", written
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("127.evil.example", False),  # a name, wherever it leads
+        ("128.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_an_ipv6_address_stands_in_brackets_in_links() -> None:
+    assert base_url("::1", 8080) == "http://[::1]:8080"
+    assert base_url("127.0.0.1", 8080) == "http://127.0.0.1:8080"

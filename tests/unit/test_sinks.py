@@ -1,4 +1,4 @@
-"""What each answer of an EHR means for the event (guarantees.md, 1.3, outcome classes)."""
+"""What each answer of an EHR means for the event: delivered, postponed or parked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_an_event_arrives_as_it_was_frozen_under_its_own_id(tmp_path: Path
         (request,) = running.requests()
     assert answer == SinkAnswer("delivered", "200")
     assert request.body == b'{"id":"card.1"}'
-    # contract.md, "Push to the EHR".
+    # CloudEvents 1.0, HTTP protocol binding 3.2: structured mode has this media type.
     assert request.headers["content-type"] == "application/cloudevents+json"
     assert request.headers["idempotency-key"] == "card.1"
     assert request.headers["authorization"] == "Bearer a token"

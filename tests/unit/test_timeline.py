@@ -98,6 +98,18 @@ def test_a_newer_version_after_the_deletion_does() -> None:
     assert values([update(80, 5, 10), gone, update(70, 6, 12)]) == [70]
 
 
+def test_a_deletion_that_says_its_version_ends_that_version_in_either_order() -> None:
+    body, gone = update(80, 2, 9), update(None, 2, 3, deletion=True)
+    assert fold(head(body), gone) is not None
+    assert fold(head(gone), body) is None
+
+
+def test_a_deletion_of_an_older_version_leaves_the_newer_one() -> None:
+    newer, gone = update(80, 3, 4), update(None, 2, 9, deletion=True)
+    assert fold(head(newer), gone) is None
+    assert fold(head(gone), newer) is not None
+
+
 def test_a_deletion_of_something_unknown_keeps_earlier_records_of_its_partition_away() -> None:
     tombstone = head(update(None, offset=11, deletion=True))
     assert fold(tombstone, update(80, 5, 10)) is None

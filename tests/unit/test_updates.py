@@ -63,7 +63,7 @@ def result(**members: Any) -> Result:
 
 
 def test_c4_in_mg_per_dl_is_read_in_g_per_l() -> None:
-    # 1 mg/dL = 0.01 g/L, so 2.3 mg/dL = 0.023 g/L (pitfalls, 3).
+    # 1 mg/dL = 0.01 g/L, so 2.3 mg/dL = 0.023 g/L.
     assert result(valueQuantity=quantity(2.3, "mg/dL")).value == 0.023
 
 
@@ -209,9 +209,7 @@ def test_a_range_in_words_is_the_range(text: str, low: float | None, high: float
     assert (c4.low, c4.high, c4.range_unread, c4.shown_range) == (low, high, False, text)
 
 
-@pytest.mark.parametrize(
-    "text", ["see report", "adults 0.16-0.48", "0.48-0.16", "16-48 /HPF", "0.16"]
-)
+@pytest.mark.parametrize("text", ["adults 0.16-0.48", "0.48-0.16", "16-48 /HPF", "0.16"])
 def test_a_range_that_cannot_be_read_is_said_to_be_there(text: str) -> None:
     c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=[{"text": text}])
     assert (c4.low, c4.high, c4.range_unread, c4.shown_range) == (None, None, True, text)
@@ -244,7 +242,7 @@ def test_ranges_that_agree_are_one_and_a_therapeutic_one_is_none_of_them() -> No
 
 @pytest.mark.parametrize("code", ["17857-4", "11572-5"])
 def test_a_titer_is_shown_as_the_dilution_it_is(code: str) -> None:
-    # The titre 1:160 is not 160 IU/mL (pitfalls, 7).
+    # The titre 1:160 is not 160 IU/mL.
     assert result(code=code, valueString="1:160").shown == "1:160"
     assert result(code=code, valueQuantity=quantity(160, "{titer}")).shown == "1:160"
 
@@ -458,7 +456,7 @@ def test_a_drug_that_is_not_watched_says_nothing() -> None:
     ],
 )
 def test_a_drug_out_of_reach_makes_the_record_incomplete(named: str, contained: Any) -> None:
-    # "without resolving it courses and order rules miss it" (pitfalls, 66): so it is said.
+    # "without resolving it courses and order rules miss it": so it is said.
     (found,) = read(statement(named, contained=contained))
     assert isinstance(found, Update)
     assert Timeline(found.readings).incomplete == ("unresolved-medication",)
@@ -534,3 +532,15 @@ def test_a_listed_code_that_is_not_watched_names_its_patient() -> None:
     )
     unlisted = update(observation("00000-0"))
     assert (unlisted.patient, unlisted.unmapped) == (None, ())
+
+
+@pytest.mark.parametrize("text", ["see report", "n/a"])
+def test_a_text_without_any_number_is_no_range(text: str) -> None:
+    c4 = result(valueQuantity=quantity(0.12, "g/L"), referenceRange=[{"text": text}])
+    assert (c4.range_unread, c4.shown_range) == (False, "")
+
+
+def test_the_numbers_of_a_range_are_shown_and_its_label_behind_them() -> None:
+    limits = {"low": quantity(0.1, "g/L"), "high": quantity(0.4, "g/L")}
+    c4 = result(valueQuantity=quantity(0.05, "g/L"), referenceRange=[{**limits, "text": "Adult"}])
+    assert c4.shown_range == "0.1 g/L to 0.4 g/L, Adult"

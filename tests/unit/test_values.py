@@ -274,7 +274,7 @@ def test_a_finding_denied_doubted_or_past_is_none(values: ValueWords, text: str)
     assert values.condition_concepts([text], ("purpura",)) == ()
 
 
-# "D69.2 is purpura, not palpable purpura, unless a second coding or text says palpable" (rules.md):
+# "D69.2 is purpura, not palpable purpura, unless a second coding or text says palpable":
 # the national displays of D69.2 say "non-thrombocytopenic", which denies no purpura.
 @pytest.mark.parametrize(
     ("text", "display"),

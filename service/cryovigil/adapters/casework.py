@@ -30,6 +30,8 @@ from cryovigil.outbox import cloud_event, delivery_id, kind_of
 from cryovigil.rules.needs import Need
 from cryovigil.updates import Reader
 
+PATIENTS_A_TIME = 200
+
 
 class Announcing(Struct, frozen=True):
     """How cards are announced. origin: the CloudEvents source; expiry: by rule id, how long a card
@@ -127,11 +129,15 @@ class Casework:
         return len(patients)
 
     async def _evaluate(self, tx: Transaction, causes: Causes, moment: Moment) -> None:
-        """Each patient once, in key order."""
+        """Each patient once, in key order, some at a time: a transaction may not idle for long."""
         rows = await tx.lock_keys(causes)
         patients = sorted(key for key, row in rows.items() if row.anchored)
-        if not patients:
-            return
+        for first in range(0, len(patients), PATIENTS_A_TIME):
+            await self._ask(tx, patients[first : first + PATIENTS_A_TIME], causes, moment)
+
+    async def _ask(
+        self, tx: Transaction, patients: Sequence[PatientKey], causes: Causes, moment: Moment
+    ) -> None:
         records = await tx.records(patients, self._needs, moment.at)
         known = await tx.cards(patients)
         due: dict[PatientKey, datetime | None] = {}

@@ -8,7 +8,6 @@ database is, so that this member stays in its group.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
@@ -152,7 +151,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # the library car
             log.warning("broker_unavailable", reason=type(error).__name__)
             await _until(stopping, RECONNECT_S)
             return
-        self._tools.metrics.last_poll.set(time.time())
+        self._tools.metrics.last_poll.set(self._tools.clock.now().timestamp())
         for where, records in batches.items():
             work = self._works.get(where)
             if work is not None:
@@ -166,7 +165,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc] # the library car
         """What was asked for, unless the service stops or some work fails before.
 
         While its group rebalances the consumer heeds no timeout of its own, and after some
-        failures it never returns: then only a new process helps (guarantees.md, 1.2, row 7).
+        failures it never returns: then only a new process helps.
         """
         poll = asyncio.ensure_future(asked)
         events = [asyncio.ensure_future(event.wait()) for event in (stopping, self._failed)]

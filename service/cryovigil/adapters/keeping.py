@@ -1,6 +1,6 @@
 """Which versions of a slice are kept, and whose answers that concerns.
 
-In the order of guarantees.md, 1.3: owners are read, patients created and locked in key order,
+In one order everywhere: owners are read, patients created and locked in key order,
 owners read again, then the newest versions are kept. All patients that the slice may touch, those
 of what could not be read among them, are locked at once: two slices never wait for each other.
 """
@@ -34,16 +34,18 @@ async def keep(
     watched = known.keys() | {u.identity for u in updates if u.watched}
     told = [u for u in updates if u.identity in watched]
     replaced = await _replaced(tx, told, known)
-    owned = [_owned(letter, known) for letter in letters]
-    causes: Causes = {letter.patient: {} for letter in owned if letter.patient is not None}
     owners = {k.patient for k in known.values() if k.patient is not None}
+    harmed = {letter.patient for letter in letters if letter.patient is not None}
     people = {p for u in told if (p := _source_patient(u))}
-    locked = await tx.lock(people, owners | causes.keys() | set(replaced.values()))
+    locked = await tx.lock(people, owners | harmed | set(replaced.values()))
+    keys = {patient: row.key for patient, row in locked.items()}
+    owned = [_owned(letter, told, keys, known) for letter in letters]
+    causes: Causes = {letter.patient: {} for letter in owned if letter.patient is not None}
     if known or told:
         again = await tx.known({u.key for u in told} | unread)
         if _owners(again) != _owners({i: k for i, k in known.items() if i in again}):
             raise Unavailable("a resource moved to another patient meanwhile")
-        fold_of = _Fold(again, {patient: row.key for patient, row in locked.items()}, causes)
+        fold_of = _Fold(again, keys, causes)
         for update in told:
             fold_of.add(update)
         _answer(causes, told, replaced)
@@ -90,8 +92,10 @@ class _Fold:
 
     def _take(self, update: Update, entry: Known | None, content: int, *, undecided: bool) -> None:
         # A tie lasts until a version says that it is newer.
+        # A deletion ends it too: nothing is left that could be the older body.
+        lasting = entry is not None and entry.tie and not update.deletion
         tie = undecided or (
-            entry is not None and entry.tie and _alike(entry.head.version, update.version)
+            lasting and entry is not None and _alike(entry.head.version, update.version)
         )
         owner = self._owner(update)
         if owner is None and tie and entry is not None:
@@ -139,12 +143,22 @@ def _answer(causes: Causes, told: Iterable[Update], replaced: Mapping[str, Patie
         causes.setdefault(patient, {})[_reference(identity)] = cause
 
 
-def _owned(letter: DeadLetter, known: Mapping[str, Known]) -> DeadLetter:
-    """A letter that names no patient belongs to the patient of what is stored of its resource."""
-    entry = known.get(letter.resource) if letter.resource else None
-    if letter.patient is not None or entry is None:
+def _owned(
+    letter: DeadLetter,
+    told: Sequence[Update],
+    patients: Mapping[SourcePatient, PatientKey],
+    known: Mapping[str, Known],
+) -> DeadLetter:
+    """A letter that names no patient belongs to the patient of its resource as known before it."""
+    if letter.patient is not None or letter.resource is None:
         return letter
-    return replace(letter, patient=entry.patient)
+    entry = known.get(letter.resource)
+    owner = entry.patient if entry else None
+    for update in told:
+        earlier = update.identity == letter.resource and update.version.offset < letter.offset
+        if earlier and (patient := _source_patient(update)):
+            owner = patients[patient]
+    return replace(letter, patient=owner)
 
 
 def _alike(one: Version, other: Version) -> bool:

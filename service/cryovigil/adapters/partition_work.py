@@ -1,4 +1,4 @@
-"""One partition's records, a slice at a time, each slice one transaction (guarantees.md, 1.3).
+"""One partition's records, a slice at a time, each slice one transaction.
 
 The partition is claimed, its records are read and folded in slices, and the offset moves in the
 same transaction by compare-and-set: where that fails somebody else owns the partition, and nothing
@@ -72,11 +72,6 @@ class PartitionWork:
     def has_room(self) -> bool:
         """Whether more records may be asked for. A paused partition gives none anyway."""
         return len(self._queue) < QUEUE_RECORDS and self._queued_bytes < QUEUE_BYTES
-
-    @property
-    def progress(self) -> int | None:
-        """The offset after the last record that was accepted, None before the claim."""
-        return self._accepted
 
     def offer(self, records: Iterable[ConsumerRecord], seeks: int) -> None:
         """Takes records that Kafka returned. seeks: how often this work had sought before asking.
@@ -180,12 +175,17 @@ class PartitionWork:
         metrics, topic = self._tools.metrics, self._where.topic
         metrics.consumed.labels(topic).inc(taken.records)
         metrics.slice_records.observe(taken.records)
-        metrics.last_progress.set(time.time())
+        metrics.last_progress.set(self._tools.clock.now().timestamp())
         metrics.processed.labels(topic, "ok").inc(taken.ok)
         metrics.processed.labels(topic, "ignored").inc(taken.ignored)
         metrics.processed.labels(topic, "dead_letter").inc(len(taken.letters))
         for letter in taken.letters:
             metrics.dead_letters.labels(letter.reason).inc()
+        if taken.letters:
+            where = self._where.partition
+            log.warning(
+                "dead_letters_kept", topic=topic, partition=where, letters=len(taken.letters)
+            )
         highwater = self._consumer.highwater(self._where) if self._assigned() else None
         if highwater is not None:
             lag = max(0, highwater - taken.next_offset)

@@ -1,4 +1,5 @@
-"""What the service needs from the world, as protocols. `app.py` alone chooses who offers it.
+"""What the service needs from the world, as protocols. `app.py` chooses who offers it, and
+`databases.py` which store an address means.
 
 A store is one database with one schema behind two dialects. Everything that a slice of records
 changes happens inside one `Transaction`; nothing is sent from there.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cryovigil.api.problems import RULE_FAILED, Problem
+from cryovigil.cards.basis import BASIS, instant_text
 from cryovigil.rules import CannotTell
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from cryovigil.journey import Assessed, Journey
     from cryovigil.lifecycle import CardState
 
-BASIS = "org.cryovigil.basis"
 _SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -53,6 +53,5 @@ def place(card: Mapping[str, Any]) -> tuple[int, str]:
 
 def _as_of(card: Mapping[str, Any], instant: datetime) -> dict[str, Any]:
     """The card, said to hold at this instant: an unchanged one was written down earlier."""
-    said = instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    basis = {**card["extension"][BASIS], "asOf": said}
+    basis = {**card["extension"][BASIS], "asOf": instant_text(instant)}
     return {**card, "extension": {**card["extension"], BASIS: basis}}

@@ -66,7 +66,8 @@ def _page(
         place = f"{last[0].isoformat()},{last[1]}"
         query = urlencode({"since": since.isoformat(), "after": place, "limit": limit})
         return page | {"next": f"/cards?{query}"}
-    return page | {"since": max(since, last[0] - OVERLAP) if last else since}
+    overlapped = last is not None and last[0] > since + OVERLAP
+    return page | {"since": last[0] - OVERLAP if last and overlapped else since}
 
 
 def _instant(text: str) -> datetime:
@@ -109,7 +110,7 @@ def _shown(card: StoredCard) -> dict[str, Any]:
         "subject": card.patient.subject,
         "state": card.state.state,
         "revision": card.state.revision,
-        "changed_at": card.changed_at,
+        "changedAt": card.changed_at,
     }
     return shown | ({"reason": card.reason} if card.reason else {})
 

@@ -16,7 +16,6 @@ BASIS = "org.cryovigil.basis"
 
 def basis(rule: BookRule, fired: Fired, engine_digest: str, as_of: datetime) -> dict[str, Any]:
     """Rule, digests, criteria, evidence, what is missing, citations, instant. No empty member."""
-    instant = as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return _present(
         {
             "rule": rule.id,
@@ -26,9 +25,14 @@ def basis(rule: BookRule, fired: Fired, engine_digest: str, as_of: datetime) -> 
             "evidence": _evidence(fired.evidence),
             "missing": list(fired.missing),
             "citations": list(_citations(rule)),
-            "asOf": instant,
+            "asOf": instant_text(as_of),
         }
     )
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant in UTC, as `2026-01-31T13:00:00Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _evidence(readings: tuple[AnyReading, ...]) -> list[dict[str, Any]]:

@@ -41,7 +41,9 @@ def list_letters(form: Annotated[Format, typer.Option("--format")] = Format.TEXT
     if form is Format.JSON:
         typer.echo(msgspec.json.encode(letters).decode())
         return
-    table = Table("topic", "partition", "offset", "reason", "at", "entries")
+    table = Table()
+    for column in ("topic", "partition", "offset", "reason", "at", "entries"):
+        table.add_column(column, overflow="fold")
     for letter in letters:
         place = (letter.topic, str(letter.partition), str(letter.offset))
         since = letter.at.isoformat(timespec="seconds")

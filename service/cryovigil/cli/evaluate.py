@@ -80,12 +80,19 @@ class _Input:
 
     def _set_aside(self, source: str, error: Unreadable) -> None:
         self.unreadable.append({"source": source, "reason": error.reason})
-        if error.patient is not None:
-            self.harmed.add(error.patient)
+        known = [u.patient for u in self.updates if _named(u) == error.resource and u.patient]
+        patient = error.patient or (known[-1] if known else None)
+        if patient is not None:
+            self.harmed.add(patient)
 
     @property
     def patients(self) -> list[str]:
         return sorted({u.patient for u in self.updates if u.patient} | self.harmed)
+
+
+def _named(update: Update) -> str:
+    """`Type/id`, as an Unreadable names its resource."""
+    return update.identity.rpartition("|")[2]
 
 
 def command(load: Callable[[Coverage], Core]) -> Callable[..., None]:
@@ -127,7 +134,7 @@ def command(load: Callable[[Coverage], Core]) -> Callable[..., None]:
 
 
 def evaluated(core: Core, records: Iterable[tuple[str, bytes]], as_of: datetime) -> dict[str, Any]:
-    """The report of contract.md, "evaluate output". records: where each stands, and its bytes."""
+    """What `evaluate` writes. records: where each stands, and its bytes."""
     given = _Input()
     for offset, (source, value) in enumerate(records):
         given.take(core, source, value, offset)

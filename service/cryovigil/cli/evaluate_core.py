@@ -22,6 +22,7 @@ from cryovigil.normalize import Site
 from cryovigil.normalize.readings import AnyReading, Update
 from cryovigil.rules import Answer, post_svr_lymphoma_search
 from cryovigil.rules.book import Rulebook, load_rulebook
+from cryovigil.settings.checks import base_url
 from cryovigil.updates import Reader
 
 _UNKEYED = b"cryovigil evaluate"
@@ -96,7 +97,7 @@ def load_core(coverage: Coverage) -> JourneyCore:
     zone = ZoneInfo(settings.site.time_zone)
     site = Site(zone, site_files.opt_out_tags(settings))
     secret = settings.secret.get_secret_value().encode() if settings.secret else _UNKEYED
-    local = f"http://{settings.http.host}:{settings.http.port}"
+    local = base_url(settings.http.host, settings.http.port)
     journey = Journey(
         book=load_rulebook(root, disabled=frozenset(settings.rules.disabled)),
         also=tables.also,
@@ -110,7 +111,7 @@ def load_core(coverage: Coverage) -> JourneyCore:
 
 
 def assessment(facts: Facts, book: Rulebook) -> dict[str, Any]:
-    """The named levels of contract.md, "evaluate output"; what was not found is left out."""
+    """The named levels of the report; what was not found is left out."""
     end = facts.treatment.end
     found: dict[str, Any] = {"cryovas": facts.cryovas.level, "deVita": facts.de_vita.state}
     if end is not None:

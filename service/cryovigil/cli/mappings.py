@@ -92,7 +92,7 @@ def _plain(row: CodeRow) -> dict[str, Any]:
 def _table(rows: tuple[CodeRow, ...]) -> Table:
     table = Table()
     for column in ("row", "concept", "display", "status", "acts", "source"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         acts = "yes" if row.active else "no"
         table.add_row(row.code, row.concept, row.display, row.status, acts, row.source)

@@ -18,7 +18,7 @@ Kind = Literal["created", "updated", "retracted"]
 
 
 class _Event(Struct):
-    """The members of a CloudEvent that an EHR needs (contract.md, "Push to the EHR")."""
+    """The members of a CloudEvent that an EHR needs (adapters/sinks)."""
 
     id: str
     type: str

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from cryovigil.demo.patients import Story
 from cryovigil.errors import Unavailable
 
 TOPIC = "hospital.fhir"
+_CONNECTIONS = tuple(
+    f"CRYOVIGIL_{name}"
+    for name in ("ADMIN", "DATABASE", "EHR", "HTTP", "KAFKA", "PUBLIC_URL", "SECRET")
+)
 READY_S = 30.0
 _PAUSE_S = 0.1
 _DRAIN_S = 30.0
@@ -54,7 +58,7 @@ async def stage(port: int) -> AsyncIterator[Stage]:
 async def _service(
     folder: Path, broker_address: str, page: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`cryovigil serve` as a child process, ready. Its settings may be overridden from outside."""
+    """`cryovigil serve` as a child process, ready."""
     port = free_port()
     settings = {
         "CRYOVIGIL_KAFKA__BOOTSTRAP_SERVERS": broker_address,
@@ -73,7 +77,7 @@ async def _service(
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cryovigil", "serve"),
-            env=settings | os.environ,
+            env=_without_connections(os.environ) | settings,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -84,6 +88,14 @@ async def _service(
             yield process
         finally:
             await stop(process, _DRAIN_S)
+
+
+def _without_connections(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would lead synthetic patients to a real database, broker or EHR.
+
+    Rules may be switched off and the site described from outside.
+    """
+    return {name: value for name, value in given.items() if not name.startswith(_CONNECTIONS)}
 
 
 async def _ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:

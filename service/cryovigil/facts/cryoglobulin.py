@@ -173,7 +173,10 @@ def _ended(positive: Determination, later: tuple[Determination, ...], p: Paramet
 def _significant(
     counting: tuple[Determination, ...], all_: tuple[Determination, ...], limit: float
 ) -> Truth:
-    """B02: "> 0.05 g/L on two determinations". One alone, or two without a number, tell nothing."""
+    """Desbois 2017, 2.2: "> 0.05 g/L on two determinations".
+
+    One alone, or two without a number, tell nothing.
+    """
     high = [d for d in counting if d.quantity is not None and d.quantity > limit]
     unmeasured = [d for d in counting if d.quantity is None]
     if len(high) > 1:
@@ -232,7 +235,7 @@ def _determination(results: tuple[Result, ...], p: Parameters) -> Determination:
 
 
 def _early(result: Result, p: Parameters) -> bool | None:
-    """B01: issued under 7 days from collection; None where no issue time says so."""
+    """Issued under 7 days from collection; None where no issue time says so."""
     collected, issued = result.when, result.issued
     if collected is None or issued is None:
         return None

@@ -1,9 +1,8 @@
 """What one draw says about cryoglobulin: positive, trace, negative or unknown.
 
 A measured quantity is the strongest word, then a cryocrit above 0, then presence. A lab's own
-limit may lie above ours, so that its "normal" is no negative (pitfalls.md, 61), be it a number or
-worded, "negative (< 80 mg/L)"; a number whose unit is missing says presence if it is flagged, else
-nothing (1).
+limit may lie above ours, so that its "normal" is no negative, be it a number or worded, "negative
+(< 80 mg/L)"; a number whose unit is missing says presence if it is flagged, else nothing.
 """
 
 from __future__ import annotations

@@ -70,7 +70,28 @@ class CryoVas(Struct, frozen=True, kw_only=True):
 
 def cryovas(facts: Facts) -> CryoVas:
     """The level at the as-of instant."""
-    return _cryovas(facts, facts.signs, _known(facts))
+    signs, known, c4 = facts.signs, _known(facts), facts.complement.c4
+    triad: dict[str, Truth] = {
+        "sign": bool(signs.triad),
+        "c4": _low_c4(facts),
+        "cryoglobulin": _positive(facts),
+    }
+    leading = (*signs.triad, *signs.present)
+    shown = (
+        *known,
+        *(leading[0].readings if leading else ()),
+        *((c4.result,) if c4.result else ()),
+        *(r for d in facts.cryoglobulin.counting for r in d.results),
+    )
+    return CryoVas(
+        level="known-diagnosis" if known else _level(facts, signs, triad),
+        triad=triad,
+        sign=leading[0] if leading else None,
+        c4=c4.result,
+        positive=facts.cryoglobulin.latest_positive,
+        evidence=tuple(dict.fromkeys(shown)),
+        known=known,
+    )
 
 
 def established_at(facts: Facts, day: date) -> CryoVas | None:
@@ -128,31 +149,6 @@ def _as_on(finding: Finding, day: date) -> Finding:
     if isinstance(finding.abated, When) and finding.abated.latest <= day:
         return finding
     return replace(finding, clinical=None, abated=False)
-
-
-def _cryovas(facts: Facts, signs: Signs, known: tuple[Finding, ...]) -> CryoVas:
-    c4 = facts.complement.c4
-    triad: dict[str, Truth] = {
-        "sign": bool(signs.triad),
-        "c4": _low_c4(facts),
-        "cryoglobulin": _positive(facts),
-    }
-    leading = (*signs.triad, *signs.present)
-    shown = (
-        *known,
-        *(leading[0].readings if leading else ()),
-        *((c4.result,) if c4.result else ()),
-        *(r for d in facts.cryoglobulin.counting for r in d.results),
-    )
-    return CryoVas(
-        level="known-diagnosis" if known else _level(facts, signs, triad),
-        triad=triad,
-        sign=leading[0] if leading else None,
-        c4=c4.result,
-        positive=facts.cryoglobulin.latest_positive,
-        evidence=tuple(dict.fromkeys(shown)),
-        known=known,
-    )
 
 
 def _known(facts: Facts) -> tuple[Finding, ...]:

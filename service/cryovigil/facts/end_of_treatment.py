@@ -1,4 +1,4 @@
-"""When an antiviral course ended, and how that is known (rules.md, "End of treatment").
+"""When an antiviral course ended, and how that is known.
 
 In this order: the end of its period; the last dispense plus its supply; the last administration;
 the validity period of the request; the latest possible end of a completed course; inferred from

@@ -1,7 +1,6 @@
 """How any Condition is read: whether it may be believed, whether it is over, and its dates.
 
-A Condition without a status counts; a status that denies it, or an abatement, does not
-(pitfalls.md, 50 and 70).
+A Condition without a status counts; a status that denies it, or an abatement, does not.
 """
 
 from __future__ import annotations

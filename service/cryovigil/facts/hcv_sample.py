@@ -1,4 +1,4 @@
-"""What the HCV RNA results of one day say (anchors.md, A11 and A12; pitfalls.md, 4, 5, 22, 59).
+"""What the HCV RNA results of one day say.
 
 not-detected only where that is said, or where the number is 0. "<15" alone is ambiguous, and so is
 a number below the assay's limit: laboratories send 1 for undetectable and 14 for "below 15,

@@ -108,7 +108,7 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
     if not results or not facts.as_of.within(_when(results[-1]).latest, days=int(p["latest"])):
         return Creatinine()
     latest = results[-1]
-    # A second report of the same draw is no earlier value (pitfalls.md, 14).
+    # A second report of the same draw is no earlier value.
     before = [r for r in results if r.at < latest.at]
     baseline, presumed = _baseline(latest, before, p)
     short = [r for r in before if _apart(latest, r) <= timedelta(hours=p["rise_within"])]

@@ -1,7 +1,7 @@
 """How any laboratory result is read: the latest one, and whether it is low, high or positive.
 
-A comparator is never dropped (pitfalls.md, 4): "<15" is below 15, and above nothing that is known.
-The report's own range wins over its flag; a flag "<" says below the detection limit, not low (13).
+A comparator is never dropped: "<15" is below 15, and above nothing that is known. The report's own
+range wins over its flag; a flag "<" says below the detection limit, not low.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ NO_VALUE = readings.NO_VALUE
 def latest(results: Iterable[Result]) -> Result | None:
     """The latest result that counts and says anything; where none does, the latest that counts.
 
-    A failed specimen, or a text that is unknown here, does not hide the value before it
-    (pitfalls.md, 11 and 65).
+    A failed specimen, or a text that is unknown here, does not hide the value before it.
     """
     counting = (r for r in results if r.counts)
     return max(counting, key=lambda r: (r.readable, *place(r)), default=None)

@@ -16,7 +16,7 @@ failure) gives one Sign for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from cryovigil.facts.as_of import shifted
 from cryovigil.facts.explained import Item
-from cryovigil.facts.findings import believed, ongoing, since
+from cryovigil.facts.findings import believed, ongoing, over, since
 from cryovigil.facts.results import below, latest
 from cryovigil.normalize.readings import AnyReading, Finding, Result, When
 
@@ -73,19 +73,14 @@ class Sign(Struct, frozen=True, kw_only=True):
         return self.when.earliest if self.when else None
 
     @property
-    def date_known(self) -> bool:
-        """Whether anything dates it; if not, the card says so."""
-        return self.when is not None
-
-    @property
     def minor(self) -> bool:
         """Articular or cold, which alone mean little."""
         return self.group in MINOR
 
 
-def groups_of(facts: Facts, over: Callable[[Finding], bool]) -> tuple[Sign, ...]:
-    """Every sign, leading ones first. over: whether a Condition is at an end."""
-    found = (*_conditions(facts, over), *_from_results(facts))
+def groups_of(facts: Facts) -> tuple[Sign, ...]:
+    """Every sign, leading ones first."""
+    found = (*_conditions(facts), *_from_results(facts))
     return tuple(sorted(found, key=_order))
 
 
@@ -96,12 +91,12 @@ def _order(sign: Sign) -> tuple[int, bool, bool, int, str]:
     return GROUPS.index(sign.group), explained, not sign.palpable, age, sign.readings[0].reference
 
 
-def _conditions(facts: Facts, over: Callable[[Finding], bool]) -> Iterator[Sign]:
+def _conditions(facts: Facts) -> Iterator[Sign]:
     palpable = {f.reference for f in facts.timeline.findings("palpable purpura")}
     for group in GROUPS:
         for concept, finding in _listed(facts, group):
-            yield _sign(facts, concept, group, finding, over, palpable)
-    yield from _severe_nephritis(facts, over)
+            yield _sign(facts, concept, group, finding, palpable)
+    yield from _severe_nephritis(facts)
 
 
 def _listed(facts: Facts, group: Group) -> Iterator[tuple[str, Finding]]:
@@ -121,7 +116,6 @@ def _sign(
     concept: str,
     group: Group,
     finding: Finding,
-    over: Callable[[Finding], bool],
     palpable: set[str],
 ) -> Sign:
     when = since(finding) or finding.updated
@@ -246,7 +240,7 @@ def _made(
     )
 
 
-def _severe_nephritis(facts: Facts, over: Callable[[Finding], bool]) -> Iterator[Sign]:
+def _severe_nephritis(facts: Facts) -> Iterator[Sign]:
     """Glomerulonephritis with an eGFR that fell below 30 within 90 days: dated by that fall."""
     fall = _fall(facts)
     listed = [f for f in believed(facts.timeline.findings("glomerulonephritis")) if not over(f)]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cryovigil.facts.findings import ongoing, over, suspected
+from cryovigil.facts.findings import ongoing, suspected
 from cryovigil.facts.sign_groups import GROUPS, Group, Sign, groups_of
 from cryovigil.facts.truth import Truth, all_of, any_of, negation
 from cryovigil.normalize.readings import Finding
@@ -64,7 +64,7 @@ class Signs(Struct, frozen=True, kw_only=True):
 
 def signs(facts: Facts) -> Signs:
     """The signs at the as-of instant."""
-    found = groups_of(facts, over)
+    found = groups_of(facts)
     lists = facts.concepts["signs"]
     diabetes = any(ongoing(facts.timeline.findings(c)) for c in lists["neuropathy not with"])
     listed = dict.fromkeys(c for group in GROUPS for c in lists[group])

@@ -8,9 +8,8 @@ The first that applies:
 4. not-yet: a recorded end, before day 112, and no RNA sampled on or after day 84.
 5. svr24: RNA not detected in a sample at least 168 days after the end of treatment, recorded or
    reckoned; svr12: at least 84. Both with a documented infection, no RNA detected after the end
-   (below the limit of quantification: after the sample), and an
-   assay limit of at most 15 IU/mL or unstated; a limit in copies/mL compares to none, and proves
-   nothing.
+   (below the limit of quantification: after the sample), and an assay limit of at most 15 IU/mL
+   or unstated; a limit in copies/mL compares to none, and proves nothing.
 6. unproven: treated, or cleared elsewhere by inference, and anything else: no end, no RNA since
    day 84, only below-LLOQ or ambiguous samples, a weaker assay.
 7. spontaneous-clearance: antibody positive, RNA not detected and never was, no HCV condition,
@@ -76,11 +75,6 @@ class Svr(Struct, frozen=True, kw_only=True):
         """svr12 or svr24."""
         return self.cure is not None
 
-    @property
-    def first_sample(self) -> Sample | None:
-        """The first sample that proves the cure."""
-        return self.cure.first_sample if self.cure else None
-
 
 def svr(facts: Facts) -> Svr:
     """The state at the as-of instant, in the order of the module's list."""
@@ -123,7 +117,7 @@ def _cleared(facts: Facts) -> bool:
 
 
 def _viremic(facts: Facts) -> bool:
-    """RNA beats the problem list; below-LLOQ and ambiguous are no viremia (pitfalls.md, 22)."""
+    """RNA beats the problem list; below-LLOQ and ambiguous are no viremia."""
     latest = facts.hcv.latest
     if latest is None or latest.state != "detected":
         return False

@@ -105,10 +105,6 @@ class CodeMap:
         known = self._systems.get(system or "")
         return known.rows(code) if known is not None else ()
 
-    def watch_class(self, concept: str) -> WatchClass:
-        """Whether a concept of the registry is an anchor or context."""
-        return self._concepts[concept].klass
-
 
 class _ConceptFile(Struct, frozen=True, forbid_unknown_fields=True):
     concepts: tuple[Concept, ...]

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from cryovigil.normalize.naming import Naming, concepts_of, wording
 from cryovigil.normalize.readings import Finding, When
 from cryovigil.normalize.tables import Tables
-from cryovigil.normalize.times import place, when
+from cryovigil.normalize.times import bookkept, place, when
 from cryovigil.resources import CodeableConcept, Condition
 
 
@@ -20,7 +20,7 @@ def finding_readings(
     if onset is None and condition.onset_period:
         onset = when(condition.onset_period.start, zone)
     recorded = when(condition.recorded_date, zone)
-    updated = when(naming.updated, zone)
+    updated = bookkept(naming.updated, zone)
     for part, concept in enumerate(_concepts(condition, tables)):
         yield Finding(
             concept=concept,

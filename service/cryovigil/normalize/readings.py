@@ -22,7 +22,7 @@ _SILENT = frozenset({None, "<", ">", "IND"})
 
 
 class Version(Struct, frozen=True, order=True, array_like=True):
-    """Orders the versions of one resource (architecture.md, "Identity and versions").
+    """Orders the versions of one resource (docs/architecture.md, "Versions and identity").
 
     number: meta.versionId as an integer, else 0; updated: meta.lastUpdated in microseconds since
     the epoch, else 0; offset: the record's offset, or the line of a file.
@@ -104,7 +104,7 @@ class Result(Reading, frozen=True, kw_only=True, omit_defaults=True, tag="result
 
     @property
     def final(self) -> bool:
-        """Whether the status lets the result decide anything (rules.md, "Result that counts")."""
+        """Whether the status lets the result decide anything: a preliminary one does not."""
         return self.status in ("final", "amended", "corrected")
 
     @property

@@ -52,7 +52,8 @@ def read_range(given: Iterable[Range], convert: Convert) -> ReferenceRange | Non
 
 def _normal(given: Range) -> bool:
     kinds = given.type.coding if given.type else []
-    said = given.low or given.high or given.text
+    # "n/a" or "see report" is no range.
+    said = given.low or given.high or any(sign.isdigit() for sign in given.text or "")
     return bool(said) and all(k.code in ("normal", None) for k in kinds)
 
 
@@ -88,12 +89,13 @@ def _of_text(text: str) -> tuple[Quantity | None, Quantity | None]:
 
 
 def _shown(given: Range) -> str:
-    if given.text and len(given.text) <= _LONGEST:
-        return given.text
-    if given.low is None and given.high is None:
-        return ""
+    text = given.text if given.text and len(given.text) <= _LONGEST else ""
     low, high = (quantity_text(limit) if limit else "" for limit in (given.low, given.high))
-    return f"{low} to {high}" if low and high else f">{low}" if low else f"<{high}"
+    if not low and not high:
+        return text
+    numbers = f"{low} to {high}" if low and high else f">{low}" if low else f"<{high}"
+    told = any(sign.isdigit() for sign in text)  # as written it says the same, maybe with more
+    return text if told else f"{numbers}, {text}" if text else numbers
 
 
 def quantity_text(quantity: Quantity) -> str:

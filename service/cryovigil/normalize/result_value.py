@@ -1,7 +1,7 @@
 """The value of one result: a number in the canonical unit, a word, a type, a flag, a range.
 
 What the value is decides where the code leaves it open: a cryoglobulin row of unverified axis is a
-quantity by a unit of mass and volume, a cryocrit by percent, else presence (rules.md, "Codes").
+quantity by a unit of mass and volume, a cryocrit by percent, else presence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """FHIR dates and times as written: what days they may mean, and the instant where one is given.
 
-A time without a zone is read in the site's time zone (architecture.md, "One way to read").
+A time without a zone is read in the site's time zone: FHIR R4 (Datatypes, dateTime) wants a
+zone with every time, and not every producer heeds it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _WRITTEN = re.compile(
     r"(?:[T ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"\s?(?P<zone>Z|z|[+-]\d\d:?\d\d)?)?)?)?"
 )
+_LONGEST = 64
+_NOT_AT_ALL = "0001-01-01"
 _SECONDS = len("2026-01-31T08:00:00Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -35,13 +38,21 @@ def when(text: str | None, zone: tzinfo) -> When | None:
         return None
     if known := _instant(text):
         return known
-    match = _WRITTEN.fullmatch(text)
+    match = _WRITTEN.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise Unreadable("unreadable-time")
     try:
         return _when(match, zone)
     except ValueError:
         raise Unreadable("unreadable-time") from None
+
+
+def bookkept(text: str | None, zone: tzinfo) -> When | None:
+    """A time that a server notes for itself (meta.lastUpdated), None where it was not set.
+
+    Some runtimes write the first day of the calendar then.
+    """
+    return None if text and text.startswith(_NOT_AT_ALL) else when(text, zone)
 
 
 def _instant(text: str) -> When | None:

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from cryovigil.normalize.naming import Naming, concepts_of, wording
 from cryovigil.normalize.readings import UNRESOLVED, Treatment, When
 from cryovigil.normalize.tables import Tables
-from cryovigil.normalize.times import place, when
+from cryovigil.normalize.times import bookkept, place, when
 from cryovigil.resources import MedicationRequest, MedicationStatement, Period
 
 _NO_ORDER = ("proposal", "plan", "option")
@@ -43,7 +43,7 @@ def treatment_readings(
             at=place(dates["authored"] or dates["asserted"] or dates["start"], zone),
             form=form,
             status=resource.status or "",
-            updated=when(naming.updated, zone),
+            updated=bookkept(naming.updated, zone),
             shown=wording(drug),
             **dates,
         )

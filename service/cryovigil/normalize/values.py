@@ -1,7 +1,7 @@
 """Values that are no numbers: coded results, words in five languages, flags, types, findings.
 
-Every text is matched whole against known phrases; what is not known stays unknown, for `mappings
-unmapped` to list. Only condition texts are searched, for a handful of findings.
+Every text is matched whole against known phrases; what is not known stays unknown, for
+`evaluate` to list. Only condition texts are searched, for a handful of findings.
 """
 
 from __future__ import annotations

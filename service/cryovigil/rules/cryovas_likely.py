@@ -1,7 +1,7 @@
 """Is cryoglobulinemic vasculitis likely, or possible, and what is missing to know?
 
 "The diagnosis of CryoVas is usually based on the association of clinical vasculitis symptoms, a
-cryoglobulinemia and a decreased C4 serum level." (Desbois 2017, B06)
+cryoglobulinemia and a decreased C4 serum level." (Desbois 2017, 2.2)
 
 Fires where vasculitis is suspected (facts.cryovas), is not known already, and HCV is not cured
 (after a cure the search for lymphoma speaks). Criteria: the level, then what of the triad is met:

@@ -1,6 +1,6 @@
 """Has HCV been looked for in a patient whose cryoglobulin or signs ask for it?
 
-"If HCV infection is not already diagnosed, searching for HCV is mandatory." (Desbois 2017, B11)
+"If HCV infection is not already diagnosed, searching for HCV is mandatory." (Desbois 2017, 2.3)
 
 Fires when HCV is not settled and one of these is met, named in the card's criteria:
 

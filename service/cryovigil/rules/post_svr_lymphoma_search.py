@@ -2,7 +2,7 @@
 
 "In case of persistent mixed cryoglobulin despite HCV clearance, a B-cell lymphoma should searched"
 and "the presence of active CryoVas manifestations despite a SVR should lead to search for the
-presence of B-cell lymphoma" (Desbois 2017, D08 and L02). When is the reading of published cohorts,
+presence of B-cell lymphoma" (Desbois 2017, 1 and 4). When is the reading of published cohorts,
 no guideline, and the card says so.
 
 Asked in svr12 or svr24 only. Mixed or untyped cryoglobulin only; n are the positives that count,

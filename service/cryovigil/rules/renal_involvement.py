@@ -1,7 +1,7 @@
 """Does the kidney take part in a cryoglobulinemia or a suspected vasculitis?
 
 "Renal manifestations (20 to 40%) usually present as a proteinuria with microscopic hematuria and
-sometimes a variable degree of renal insufficiency." (Desbois 2017, C07)
+sometimes a variable degree of renal insufficiency." (Desbois 2017, 2.1)
 
 Fires where there is a reason to think of it,
 

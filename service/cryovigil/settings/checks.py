@@ -19,8 +19,16 @@ _POSTGRES = "must be postgresql://user:password@host:port/name, with signs such 
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether only this machine can reach the address. No name but localhost is taken for one."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def base_url(host: str, port: int) -> str:
+    """The http address of a host and port of our own."""
+    return f"http://[{host}]:{port}" if _is_ipv6(host) else f"http://{host}:{port}"
 
 
 def host_of(server: str) -> str:

@@ -68,7 +68,9 @@ def _migrate_sqlite(path: Path) -> None:
                 connection.execute(statement).fetchall()
             connection.execute("COMMIT")
     except OSError as error:
-        raise Unavailable(f"database: {type(error).__name__}") from None
+        raise Unavailable(
+            f"database: not to be had, see CRYOVIGIL_DATABASE_URL ({type(error).__name__})"
+        ) from None
     except sqlite3.DatabaseError as error:  # the file may be none of SQLite's
         raise Unavailable(f"database: {error.sqlite_errorname}") from None
 
@@ -119,7 +121,9 @@ async def _connected(url: str) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(url, timeout=_WAIT_S)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unavailable(f"database: {type(error).__name__}") from None
+        raise Unavailable(
+            f"database: not to be had, see CRYOVIGIL_DATABASE_URL ({type(error).__name__})"
+        ) from None
 
 
 async def _migrate_postgres(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Posts events to the EHR: CloudEvents 1.0 over HTTP, structured mode (contract.md, "Push")."""
+"""Posts events to the EHR: CloudEvents 1.0 over HTTP, structured mode."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 Row: TypeAlias = Sequence[Any]
-# (resource key, identity, part), the primary key of a reading.
-Place: TypeAlias = tuple[int, str, int]
 
 
 class Session(Protocol):

@@ -34,7 +34,9 @@ def acquire_process_lock(path: Path) -> Iterator[None]:
     try:
         file = path.with_name(f"{path.name}.lock").open("w")
     except OSError as error:
-        raise Unavailable(f"database: {type(error).__name__}") from None
+        raise Unavailable(
+            f"database: not to be had, see CRYOVIGIL_DATABASE_URL ({type(error).__name__})"
+        ) from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
