@@ -17,8 +17,8 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         signal.signal(signal.SIGTERM, _end_before_the_start)
     # Imported late: it takes a second, in which a signal may come.
-    from cryovigil.cli import app  # noqa: PLC0415
-    from cryovigil.logs import place_of  # noqa: PLC0415
+    from cryovigil.cli import app  # noqa: PLC0415 (see above)
+    from cryovigil.logs import place_of  # noqa: PLC0415 (see above)
 
     try:
         app()

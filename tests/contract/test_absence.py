@@ -43,6 +43,7 @@ HONEST = {
     "latest possible end of a completed course, its end is not known here",
     "inferred from the first RNA not detected, no end of treatment is known here",
     "HCV RNA now: none is known here since the sign began",
+    "cryoglobulin now: none is known here since the cure",
     # said of a result that is there
     "not positive",
     "a cryoglobulin test is preliminary and decides nothing yet",

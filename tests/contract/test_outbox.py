@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.support.open_stores import (
     BERT,
@@ -22,8 +22,8 @@ LATER = NOW + timedelta(seconds=1)
 LEASE_OVER = NOW + timedelta(seconds=LEASE_S)
 
 
-async def claim(store: AnyStore, now: object = None) -> list[Delivery]:
-    return await store.claim_deliveries(now or NOW, 10, LEASE_S)  # type: ignore[arg-type]
+async def claim(store: AnyStore, now: datetime = NOW) -> list[Delivery]:
+    return await store.claim_deliveries(now, 10, LEASE_S)
 
 
 async def owed(store: AnyStore, *cards: str) -> int:

@@ -201,3 +201,15 @@ def test_type_i_or_ii_is_an_m_component(kind: str, present: bool | None) -> None
 
 def test_an_m_component_never_looked_for_is_unknown() -> None:
     assert complement().m_component.state is None
+
+
+@pytest.mark.parametrize(
+    "item", [{"concept": "hcv rna", "value": 20}, {"concept": "creatinine", "value": 80}]
+)
+def test_a_later_result_that_cannot_be_read_is_admitted_of_every_item_a_card_shows(
+    item: dict[str, object],
+) -> None:
+    older = {**item, "on": "2026-01-10"}
+    unread = {"concept": item["concept"], "on": "2026-01-20", "problem": "word-unknown"}
+    assert facts_of([older]).incomplete == ()
+    assert facts_of([older, unread]).incomplete == ("unreadable-result",)

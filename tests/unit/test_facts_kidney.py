@@ -277,3 +277,25 @@ def test_a_proteinuria_that_is_listed_later_is_as_old_as_its_first_value() -> No
     ratio = {"concept": "urine protein creatinine ratio", "on": "2025-12-20", "value": 900}
     assert kidney(listed, cells).new_nephritic is True
     assert kidney(listed, cells, ratio).new_nephritic is False
+
+
+def test_a_value_below_a_limit_ends_a_run_of_high_creatinine() -> None:
+    # "newly: the previous value did not meet it": less than 88 is not more than 140.
+    highs = (creatinine("2025-10-20", 150), creatinine("2026-01-29", 150))
+    below = {**creatinine("2025-12-01", 88), "comparator": "<"}
+    assert kidney(*highs).creatinine.newly_high is False
+    assert kidney(*highs, below).creatinine.newly_high is True
+    # "< 150" may be more than 140 or less: it says nothing of a run.
+    assert kidney(*highs, {**below, "value": 150}).creatinine.newly_high is False
+
+
+def test_a_proteinuria_that_the_list_has_had_for_years_is_not_new() -> None:
+    # "a Condition of proteinuria or hematuria stands in for its result".
+    found = [
+        {"concept": "urine protein creatinine ratio", "on": "2026-01-20", "value": 1900},
+        {"concept": "urine erythrocytes", "on": "2026-01-20", "value": 20},
+    ]
+    listed = {"condition": "proteinuria", "onset": "2019-01-01"}
+    assert kidney(*found).new_nephritic is True
+    assert kidney(*found, listed).new_nephritic is False
+    assert kidney(*found, {**listed, "onset": "2026-01-15"}).new_nephritic is True

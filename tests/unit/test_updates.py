@@ -544,3 +544,21 @@ def test_the_numbers_of_a_range_are_shown_and_its_label_behind_them() -> None:
     limits = {"low": quantity(0.1, "g/L"), "high": quantity(0.4, "g/L")}
     c4 = result(valueQuantity=quantity(0.05, "g/L"), referenceRange=[{**limits, "text": "Adult"}])
     assert c4.shown_range == "0.1 g/L to 0.4 g/L, Adult"
+
+
+CHILD_AND_ADULT = [
+    {"low": quantity(0.07, "g/L"), "high": quantity(0.3, "g/L")},
+    {"low": quantity(0.1, "g/L"), "high": quantity(0.4, "g/L")},
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "unread"),
+    [(0.05, 0.07, False), (0.08, None, True), (0.2, 0.1, False)],
+)
+def test_of_several_ranges_that_differ_what_all_of_them_say_counts(
+    value: float, low: float | None, unread: bool
+) -> None:
+    # Below every low limit is "below the report's own range"; between two of them nobody can tell.
+    c4 = result(valueQuantity=quantity(value, "g/L"), referenceRange=CHILD_AND_ADULT)
+    assert (c4.low, c4.range_unread) == (low, unread)

@@ -244,7 +244,7 @@ async def open_consumer(settings: Kafka) -> tuple[AIOKafkaConsumer, str]:
     try:
         await consumer.start()
         return consumer, await cluster_id(settings)
-    except BaseException:
+    except BaseException:  # a cancellation too: what was started has to stop
         await consumer.stop()
         raise
 

@@ -32,6 +32,15 @@ from cryovigil.timeline import Timeline
 
 Parameters: TypeAlias = Mapping[str, float]
 
+# Items of which a card shows the latest value, by the concepts that give it.
+_SHOWN = (
+    ("cryoglobulin presence", "cryoglobulin quantity", "cryocrit"),
+    ("hcv rna", "hcv rna log", "hcv rna copies", "hcv rna presence"),
+    ("creatinine",),
+    ("urine protein creatinine ratio", "urine protein 24 h"),
+    ("platelets",),
+)
+
 
 class Facts:
     """The facts of one patient at one instant.
@@ -63,8 +72,10 @@ class Facts:
         A reason is also a later result that could not be read, of an item of which an older one is
         shown in its place.
         """
-        platelets = self.timeline.results("platelets")
-        unread = _complement.unread(self) or _results.unread(platelets)
+        unread = _complement.unread(self) or any(
+            _results.unread([r for concept in item for r in self.timeline.results(concept)])
+            for item in _SHOWN
+        )
         reasons = {"unreadable-result"} if unread else set()
         return tuple(sorted({*self.timeline.incomplete, *reasons}))
 

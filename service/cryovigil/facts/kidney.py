@@ -114,7 +114,8 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
     short = [r for r in before if _apart(latest, r) <= timedelta(hours=p["rise_within"])]
     lowest = min(short, key=_value, default=None)
     year = _lowest(latest, before, p["year"])
-    run, previous = _run(latest, before, p)
+    known = sorted(filter(_placed, facts.timeline.results("creatinine")), key=place)
+    run, previous = _run(latest, [r for r in known if r.at < latest.at], p)
     return Creatinine(
         latest=latest,
         baseline=baseline,
@@ -128,6 +129,12 @@ def _creatinine(facts: Facts, p: Parameters) -> Creatinine:
         run=run,
         previous=previous,
     )
+
+
+def _placed(result: Result) -> bool:
+    """A number, or a "<" some limit: no level to compare with, and yet it ends a run above 140."""
+    below = result.counts and result.value is not None and result.comparator in ("<", "<=")
+    return below or _measured(result)
 
 
 def _measured(result: Result) -> bool:
@@ -155,6 +162,9 @@ def _run(
     """The unbroken run of high values up to the latest, oldest first, and the value before it."""
     run: list[Result] = []
     for result in (latest, *reversed(before)):
+        unknown = result.comparator in ("<", "<=") and _value(result) > p["high"]
+        if unknown:
+            continue
         if _exact(_value(result), p) <= p["high"]:
             # Where the latest is not high there is no run: the value before is its own.
             return tuple(reversed(run)), result if run else next(reversed(before), None)

@@ -138,6 +138,10 @@ def _dated(facts: Facts, shown: Shown, days: dict[date, bool], gap: int) -> Show
         if not high or day < shifted(first, days=-gap):
             break
         first = began = day
+    # A Condition stands in for its result: what the list has had since earlier began then.
+    for finding in ongoing(facts.timeline.findings("proteinuria")):
+        if (listed := since(finding)) is not None and listed.latest < first:
+            first = began = listed.latest
     start = shifted(first, days=-gap)
     new = not any(high and start <= day < first for day, high in earlier.items())
     return Shown(shown.reading, shown.day, shown.lasting, began, new)

@@ -33,8 +33,10 @@ class ReferenceRange(Struct, frozen=True):
     shown: str = ""
 
 
-def read_range(given: Iterable[Range], convert: Convert) -> ReferenceRange | None:
-    """The range of a report, None where it gives none.
+def read_range(
+    given: Iterable[Range], convert: Convert, value: float | None = None
+) -> ReferenceRange | None:
+    """The range of a report, None where it gives none. value: exact and canonical, if there is one.
 
     Ranges of another type (therapeutic, of pregnancy) are none of normal values.
     """
@@ -45,9 +47,29 @@ def read_range(given: Iterable[Range], convert: Convert) -> ReferenceRange | Non
     shown = _shown(normal[0])
     if len(normal) > 1:
         shown = "; ".join(dict.fromkeys(map(_shown, normal)))
-        if any(_limits(other, convert) != (low, high) for other in normal[1:]):
+        limits = [_limits(one, convert) for one in normal]
+        low, open_low = _side([low for low, _ in limits], value)
+        high, open_high = _side([high for _, high in limits], value)
+        if open_low or open_high:
             low = high = None
     return ReferenceRange(low, high, unread=low is None and high is None, shown=shown)
+
+
+def _side(limits: list[float | None], value: float | None) -> tuple[float | None, bool]:
+    """The limit that decides as all of them do, and whether they leave anything open.
+
+    That is the same limit in all, or any of them where the value is on one side of all.
+    """
+    known = [limit for limit in limits if limit is not None]
+    if len(known) < len(limits):
+        return None, bool(known)
+    if len(set(known)) == 1:
+        return known[0], False
+    if value is not None and all(value < limit for limit in known):
+        return min(known), False
+    if value is not None and all(value > limit for limit in known):
+        return max(known), False
+    return None, True
 
 
 def _normal(given: Range) -> bool:

@@ -244,7 +244,8 @@ def _ranged(
         scale = tables.units.scale(concept, code, text, unit.local)
         return None if isinstance(scale, UnitProblem) else scale.apply(limit)
 
-    own = read_range(valued.reference_range, convert)
+    exact = value.value if value.comparator is None and not value.top else None
+    own = read_range(valued.reference_range, convert, exact)
     if own is None:
         return value
     return replace(

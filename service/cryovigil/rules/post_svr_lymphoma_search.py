@@ -33,6 +33,7 @@ from msgspec import Struct
 from cryovigil.facts.as_of import shifted
 from cryovigil.facts.cryoglobulin import Determination, pair
 from cryovigil.facts.cryovas import CryoVas, ever_established
+from cryovigil.facts.findings import over
 from cryovigil.facts.neoplasm import active_neoplasm, past_neoplasm
 from cryovigil.facts.signs import Sign, younger_than_rna
 from cryovigil.facts.svr import Cure
@@ -60,6 +61,7 @@ Outcome: TypeAlias = Literal[
 
 _CRYOGLOBULIN = "cryoglobulin presence"
 _RNA = "hcv rna"
+_CRYOVAS = "cryoglobulinemic vasculitis"
 _STEP_1 = (
     "leukocytes",
     "lactate dehydrogenase",
@@ -191,8 +193,8 @@ def _persists(
 def _missing(facts: Facts, tier: _Tier) -> tuple[str, ...]:
     """An RNA since the onset of an active sign comes first; then the repeat, where one is due."""
     rna = younger_than_rna(facts, tier.signs) and not facts.hcv.pending_rna
-    repeat = tier.outcome == "info-repeat" and not facts.cryoglobulin.pending
-    return (*((_RNA,) if rna else ()), *((_CRYOGLOBULIN,) if repeat else ()))
+    due = (tier.outcome == "info-repeat" or not tier.tested) and not facts.cryoglobulin.pending
+    return (*((_RNA,) if rna else ()), *((_CRYOGLOBULIN,) if due else ()))
 
 
 def _evidence(facts: Facts, tier: _Tier, cure: Cure) -> tuple[AnyReading, ...]:
@@ -234,8 +236,9 @@ def _figures(facts: Facts, p: Parameters, tier: _Tier, cure: Cure) -> dict[str, 
         "perspective": Word("perspective") if tier.positives else None,
         "done": answered_after(facts, _STEP_1, cure.end.date) or None,
         "step_2": _step_2(tier),
+        "untested": Word("untested") if tier.signs and not tier.tested else None,
         **_levels(facts, p, tier, cure),
-        **_established(tier.established),
+        **_established(facts, tier.established),
         **_later(facts),
     }
 
@@ -246,10 +249,12 @@ def _step_2(tier: _Tier) -> Word:
     return Word("step-2-sign" if tier.outcome == "fire" else "step-2-test")
 
 
-def _established(cryovas: CryoVas | None) -> dict[str, Figure]:
+def _established(facts: Facts, cryovas: CryoVas | None) -> dict[str, Figure]:
     """The diagnosis on the list; else the sign, C4 and cryoglobulin that made it, of their days."""
     if cryovas is None or cryovas.known:
-        return {"known": since_finding(cryovas.known[0]) if cryovas else None}
+        references = {f.reference for f in cryovas.known} if cryovas else set()
+        listed = [f for f in facts.timeline.findings(_CRYOVAS) if f.reference in references]
+        return {"known_past" if over(f) else "known": since_finding(f) for f in listed[:1]}
     return {
         "est_sign": cryovas.sign.concept if cryovas.sign else None,
         "est_since": since_sign(cryovas.sign),
@@ -281,7 +286,7 @@ def _levels(facts: Facts, p: Parameters, tier: _Tier, cure: Cure) -> dict[str, F
         return {}
     first, last = tier.positives[0], tier.positives[-1]
     before = [d for d in facts.cryoglobulin.counting if d.last <= cure.end.date]
-    due = shifted(last.last, days=int(p["apart"]))
+    due = shifted((facts.cryoglobulin.since_positive or last).last, days=int(p["apart"]))
     repeat = tier.outcome == "info-repeat" and not facts.cryoglobulin.pending
     return {
         "v1": first.leading,

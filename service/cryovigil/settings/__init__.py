@@ -98,10 +98,10 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (as pydantic calls it)
+        init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (as pydantic calls it)
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (as pydantic calls it)
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then mounted files. No .env file is looked for."""

@@ -16,7 +16,7 @@ class FileSink:
         self._path = path
         self._turn = asyncio.Lock()
 
-    async def send(self, body: bytes, delivery_id: str) -> SinkAnswer:  # noqa: ARG002
+    async def send(self, body: bytes, delivery_id: str) -> SinkAnswer:  # noqa: ARG002 (a Sink)
         """Retried where the disk refuses. The event names itself in `id`."""
         async with self._turn:
             try:

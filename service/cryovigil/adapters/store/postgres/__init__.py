@@ -83,7 +83,7 @@ class PostgresStore(BaseStore):
                 await transaction.start()
             try:
                 yield PostgresSession(connection)
-            except BaseException:
+            except BaseException:  # a cancellation too takes the whole slice back
                 await _undo(connection, transaction)
                 raise
             with translated():

@@ -98,7 +98,7 @@ async def _transaction(connection: aiosqlite.Connection, begin: str) -> AsyncIte
         yield SqliteSession(connection)
         with translated():
             await connection.execute_fetchall("COMMIT")
-    except BaseException:
+    except BaseException:  # a cancellation too takes the whole slice back
         try:
             await connection.execute_fetchall("ROLLBACK")
         except sqlite3.Error:
